@@ -1,0 +1,1 @@
+"""Layers of the CSM transformers: norm, rotary positions, attention, KV cache. No model names."""
