@@ -1,0 +1,136 @@
+"""The word lists of the corpus, read from the text files beside this module.
+
+A file holds sections, `[name]`, with one entry a line; a countable noun may give its plural after a
+slash (`child/children`), an irregular verb its five forms. Knows nothing of sentences.
+"""
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from engine.training.corpus.morphology import comparative, plural, verb_forms
+
+FORMS = "bpdgn"  # base, present third person, past (did), -ing, participle
+LISTS = ("nouns", "modifiers", "names", "verbs", "misc")
+_HERE = Path(__file__).parent
+_IRREGULAR_ADJECTIVES = (
+    "good better best",
+    "bad worse worst",
+    "far further furthest",
+    "little less least",
+    "many more most",
+)
+_TOKEN = re.compile(r"[A-Za-z']+")
+_SLOT = re.compile(r"\{[^}]*\}")
+# Classes whose entries have no plural.
+_UNCOUNTED = frozenset(
+    "foodmass drink mass hobby school material weathermass female male surname city country"
+    " nationality language day month season holiday".split()
+)
+NOUN_CLASSES = frozenset(
+    "person animal food object clothes vehicle place nature body illness abstract event tech"
+    " shape group kin measure timeunit".split()
+)
+
+
+def read_lines(name: str) -> tuple[str, ...]:
+    """The entries of a plain corpus file, without blank lines."""
+    text = (_HERE / f"{name}.txt").read_text(encoding="utf-8")
+    return tuple(line.strip() for line in text.splitlines() if line.strip())
+
+
+def tokens(text: str) -> list[str]:
+    """The words of a text as written, apostrophes kept, slots and punctuation dropped."""
+    found = (token.strip("'") for token in _TOKEN.findall(_SLOT.sub(" ", text)))
+    return [token for token in found if token]
+
+
+@dataclass(frozen=True, slots=True)
+class Lexicon:
+    """Entries by section, with inflection tables; all maps are read-only by agreement."""
+
+    singular: dict[str, tuple[str, ...]]
+    plurals: dict[str, tuple[str, ...]]
+    verbs: dict[str, tuple[str, ...]]  # first word of a verb -> forms in the order of FORMS
+
+    def inflect(self, verb: str, form: str) -> str:
+        """A verb (`look after`) in one of FORMS."""
+        head, space, rest = verb.partition(" ")
+        return self.verbs[head][FORMS.index(form)] + space + rest
+
+
+def _sections() -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for name in LISTS:
+        current: list[str] = []
+        for line in read_lines(name):
+            if line.startswith("["):
+                current = found.setdefault(line[1:-1], [])
+            else:
+                current.append(line)
+    return found
+
+
+@lru_cache(maxsize=1)
+def load() -> Lexicon:
+    """Reads the lists once."""
+    sections = _sections()
+    verbs: dict[str, tuple[str, ...]] = {}
+    for line in sections.pop("irregular"):
+        forms = line.split()
+        verbs[forms[0]] = (forms[0], forms[1], forms[2], forms[3], forms[4])
+    doubling = frozenset(sections.pop("doubling"))
+    heads = set(doubling) - verbs.keys()
+    for name, entries in sections.items():
+        if name.startswith("act_") or name in ("intransitive", "extra"):
+            heads.update(entry.split()[0] for entry in entries)
+    for template in read_lines("verb_phrases"):
+        for part in re.findall(r"^([a-z]+)|to ([a-z]+)", template):
+            heads.update(word for word in part if word and word != "the")
+    for head in heads - verbs.keys():
+        verbs[head] = verb_forms(head, head in doubling)
+    singular: dict[str, tuple[str, ...]] = {}
+    plurals: dict[str, tuple[str, ...]] = {}
+    for name, entries in sections.items():
+        pairs = [entry.partition("/") for entry in entries]
+        singular[name] = tuple(pair[0] for pair in pairs)
+        if name in NOUN_CLASSES:
+            plurals[name] = tuple(pair[2] or plural(pair[0]) for pair in pairs)
+    return Lexicon(singular=singular, plurals=plurals, verbs=verbs)
+
+
+def graded(lexicon: Lexicon) -> list[tuple[str, str, str]]:
+    """Adjectives with comparative and superlative."""
+    regular = [
+        (a, comparative(a, "er"), comparative(a, "est")) for a in lexicon.singular["comparable"]
+    ]
+    rows = [line.split() for line in _IRREGULAR_ADJECTIVES]
+    irregular = {row[0]: (row[0], row[1], row[2]) for row in rows}
+    return [row for row in regular if row[0] not in irregular] + list(irregular.values())
+
+
+@lru_cache(maxsize=1)
+def display_forms() -> dict[str, str]:
+    """Every word of the corpus: lower-case word -> the word as written (London, I'm, table)."""
+    lexicon = load()
+    lower: set[str] = set()
+    cased: dict[str, str] = {"i": "I", "i'm": "I'm", "i'll": "I'll", "i'd": "I'd", "i've": "I've"}
+    for entries in (*lexicon.singular.values(), *lexicon.plurals.values()):
+        for entry in entries:
+            lower.update(tokens(entry))
+    for forms in lexicon.verbs.values():
+        lower.update(forms)
+    for row in graded(lexicon):
+        lower.update(row)
+    for name in ("verb_phrases", "frames", "sentences", "exchanges"):
+        for line in read_lines(name):
+            words = tokens(line)
+            lower.update(words[1:])
+            if words and words[0].lower() not in cased:
+                lower.add(words[0].lower())
+    result: dict[str, str] = {word: word for word in lower if word.islower()}
+    for word in lower:
+        result.setdefault(word.lower(), word)
+    result.update(cased)
+    return {word: result[word] for word in sorted(result)}
