@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from engine.config import CsmConfig, MimiConfig, RopeScaling, TransformerConfig
+from engine.config import CsmConfig, RopeScaling, TransformerConfig
+from engine.mimi.config_json import mimi_config_json
 from engine.weights.flavors import flavor_name
 
 Json = dict[str, object]
@@ -49,7 +50,7 @@ def transformers_config(config: CsmConfig, special_ids: Mapping[str, object] | N
             "backbone_hidden_size": config.backbone.width,
             **_transformer(config.depth),
         },
-        "codec_config": mimi_config(config.mimi),
+        "codec_config": mimi_config_json(config.mimi),
     }
     if config.template_space:
         result["template_space"] = True
@@ -67,38 +68,6 @@ def original_config(config: CsmConfig) -> Json | None:
         "backbone_flavor": backbone,
         "decoder_flavor": depth,
         "text_vocab_size": config.text_vocab,
-    }
-
-
-def mimi_config(mimi: MimiConfig) -> Json:
-    """The codec's sizes as transformers' ``MimiConfig`` names them."""
-    return {
-        "model_type": "mimi",
-        "sampling_rate": mimi.sample_rate_hz,
-        "frame_rate": mimi.frame_rate_hz,
-        "num_filters": mimi.filters,
-        "upsampling_ratios": list(mimi.ratios),
-        "kernel_size": mimi.kernel,
-        "last_kernel_size": mimi.last_kernel,
-        "residual_kernel_size": mimi.residual_kernel,
-        "num_residual_layers": mimi.residual_layers,
-        "compress": mimi.compress,
-        "dilation_growth_rate": mimi.dilation_base,
-        "hidden_size": mimi.width,
-        "upsample_groups": mimi.width,
-        "num_hidden_layers": mimi.layers,
-        "num_attention_heads": mimi.heads,
-        "num_key_value_heads": mimi.kv_heads,
-        "head_dim": mimi.width // mimi.heads,
-        "intermediate_size": mimi.ffn,
-        "rope_theta": mimi.rope_base,
-        "sliding_window": mimi.context,
-        "layer_scale_initial_scale": mimi.layer_scale,
-        "num_quantizers": mimi.codebooks,
-        "num_semantic_quantizers": mimi.semantic_codebooks,
-        "codebook_size": mimi.codebook_size,
-        "codebook_dim": mimi.codebook_dim,
-        "vector_quantization_hidden_dimension": mimi.codebook_dim,
     }
 
 
