@@ -8,12 +8,13 @@ user's voice is encoded; calls from several threads wait for one another.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import numpy as np
 import torch
+from moshi.models.compression import MimiModel
 from moshi.modules.streaming import StreamingModule
 from moshi.modules.transformer import RingKVCache
 from moshi.utils.compile import no_compile
@@ -23,8 +24,6 @@ from engine.config import MimiConfig
 from engine.mimi.modules import build_mimi
 from engine.mimi.state import load_mimi_state, transformers_state_of
 from engine.types import CodeArray, FloatArray
-
-_Out = TypeVar("_Out")
 
 CHUNK_FRAMES: Final = 16
 """Frames that go through the networks at once in a stream; longer input is cut up, unheard."""
@@ -43,7 +42,7 @@ class MimiCodec:
         self.config = config
         self.device = torch.device(device)
         self.model = build_mimi(config, self.device)
-        self._lock = threading.RLock()
+        self._networks = _Networks(self.model, config, self.device)
 
     def load_state(self, tensors: Mapping[str, Tensor]) -> None:
         """Take the weights from ``tensors``, named as transformers or as Kyutai names them.
@@ -51,7 +50,7 @@ class MimiCodec:
         Raises:
             ModelError: naming the tensor that is missing or does not fit.
         """
-        with self._lock, torch.no_grad():
+        with self._networks.lock, torch.no_grad():
             load_mimi_state(self.model, self.config, tensors)
 
     def encode(self, audio: FloatArray) -> CodeArray:
@@ -60,12 +59,10 @@ class MimiCodec:
         frames = -(-audio.shape[0] // size)
         padded = np.zeros(frames * size, np.float32)
         padded[: audio.shape[0]] = audio
-        if frames > _WHOLE_FRAMES:
+        if frames > _WHOLE_FRAMES or not frames:
             return self.stream().encode(padded)
-        if not frames:
-            return np.zeros((0, self.config.codebooks), np.int64)
-        with self._lock, torch.inference_mode(), no_compile():
-            return self._encode(padded)
+        with self._networks.running():
+            return self._networks.encode(padded)
 
     def decode(self, codes: CodeArray) -> FloatArray:
         """Sound (T·frame_samples,) of ``codes`` (T, K).
@@ -73,19 +70,91 @@ class MimiCodec:
         Raises:
             ValueError: when the shape is another or an id is none of the codec's.
         """
-        self._check(codes)
-        if codes.shape[0] > _WHOLE_FRAMES:
+        self._networks.check(codes)
+        if codes.shape[0] > _WHOLE_FRAMES or not codes.shape[0]:
             return self.stream().decode(codes)
-        if not codes.shape[0]:
-            return np.zeros(0, np.float32)
-        with self._lock, torch.inference_mode(), no_compile():
-            return self._decode(codes)
+        with self._networks.running():
+            return self._networks.decode(codes)
 
     def stream(self) -> MimiStream:
         """A new stream, at its beginning in both directions."""
-        return MimiStream(self)
+        return MimiStream(self._networks)
 
-    def _check(self, codes: CodeArray) -> None:
+
+class MimiStream:
+    """One sound decoded, and one encoded, piece by piece: the pieces join to what the whole gives.
+
+    Made by ``MimiCodec.stream``.
+    """
+
+    def __init__(self, networks: _Networks) -> None:
+        self._networks = networks
+        model: Any = networks.model
+        config = networks.config
+        slack = CHUNK_FRAMES * round(config.encoder_rate_hz / config.frame_rate_hz)
+        encoder = [model.encoder, model.encoder_transformer, model.downsample.conv]
+        decoder = [model.upsample.convtr, model.decoder_transformer, model.decoder]
+        self._encoder = _State(encoder, slack)
+        self._decoder = _State(decoder, slack)
+
+    def decode(self, codes: CodeArray) -> FloatArray:
+        """The next T·frame_samples of sound for the next codes (T, K).
+
+        Raises:
+            ValueError: when the shape is another or an id is none of the codec's.
+        """
+        self._networks.check(codes)
+        with self._networks.running(), self._decoder.entered():
+            sounds = [
+                self._networks.decode(codes[first : first + CHUNK_FRAMES])
+                for first in range(0, codes.shape[0], CHUNK_FRAMES)
+            ]
+        return np.concatenate(sounds) if sounds else np.zeros(0, np.float32)
+
+    def encode(self, samples: FloatArray) -> CodeArray:
+        """The next codes (T, K) for the next T·frame_samples of sound.
+
+        Raises:
+            ValueError: when the samples are not whole frames.
+        """
+        config = self._networks.config
+        if samples.shape[0] % config.frame_samples:
+            raise ValueError(
+                f"a stream takes whole frames of {config.frame_samples} samples, "
+                f"not {samples.shape[0]}"
+            )
+        size = config.frame_samples * CHUNK_FRAMES
+        with self._networks.running(), self._encoder.entered():
+            codes = [
+                self._networks.encode(samples[first : first + size])
+                for first in range(0, samples.shape[0], size)
+            ]
+        return np.concatenate(codes) if codes else np.zeros((0, config.codebooks), np.int64)
+
+    def reset(self) -> None:
+        """Begin anew in both directions, as a fresh stream would."""
+        with self._networks.lock:
+            self._encoder.forget()
+            self._decoder.forget()
+
+
+class _Networks:
+    """The two directions through the modules, in whatever streaming state these are."""
+
+    def __init__(self, model: MimiModel, config: MimiConfig, device: torch.device) -> None:
+        self.model = model
+        self.config = config
+        self.lock = threading.RLock()
+        self._device = device
+
+    @contextmanager
+    def running(self) -> Generator[None]:
+        """One caller at a time, without gradients and without the compiler that moshi would start."""
+        with self.lock, torch.inference_mode(), no_compile():
+            yield
+
+    def check(self, codes: CodeArray) -> None:
+        """Refuse what would read beside the codebooks."""
         if codes.ndim != 2 or codes.shape[1] != self.config.codebooks:
             raise ValueError(
                 f"codes must be (T, {self.config.codebooks}), not {tuple(codes.shape)}"
@@ -96,75 +165,22 @@ class MimiCodec:
                 f"{int(codes.min())}..{int(codes.max())} came: reserved ids must not be sampled"
             )
 
-    def _encode(self, samples: FloatArray) -> CodeArray:
+    def encode(self, samples: FloatArray) -> CodeArray:
+        """Whole frames of sound to codes."""
         model: Any = self.model
-        latent = model.encoder(torch.from_numpy(samples).to(self.device)[None, None])
+        sound = torch.from_numpy(np.ascontiguousarray(samples, np.float32)).to(self._device)
+        latent = model.encoder(sound[None, None])
         (latent,) = model.encoder_transformer(latent)
         codes = model.quantizer.encode(model.downsample(latent))
         return codes[0].T.to("cpu", torch.int64).contiguous().numpy()
 
-    def _decode(self, codes: CodeArray) -> FloatArray:
+    def decode(self, codes: CodeArray) -> FloatArray:
+        """Codes to sound."""
         model: Any = self.model
-        ids = torch.from_numpy(np.ascontiguousarray(codes.T)).to(self.device)[None]
-        latent = model.upsample(model.quantizer.decode(ids))
+        ids = torch.from_numpy(np.ascontiguousarray(codes.T, np.int64)).to(self._device)
+        latent = model.upsample(model.quantizer.decode(ids[None]))
         (latent,) = model.decoder_transformer(latent)
         return model.decoder(latent)[0, 0].to("cpu", torch.float32).numpy()
-
-
-class MimiStream:
-    """One sound decoded, and one encoded, piece by piece: the pieces join to what the whole gives."""
-
-    def __init__(self, codec: MimiCodec) -> None:
-        self._codec = codec
-        model: Any = codec.model
-        steps = round(codec.config.encoder_rate_hz / codec.config.frame_rate_hz)
-        slack = CHUNK_FRAMES * steps
-        self._encoder = _State(
-            [model.encoder, model.encoder_transformer, model.downsample.conv], slack
-        )
-        self._decoder = _State(
-            [model.upsample.convtr, model.decoder_transformer, model.decoder], slack
-        )
-
-    def decode(self, codes: CodeArray) -> FloatArray:
-        """The next T·frame_samples of sound for the next codes (T, K).
-
-        Raises:
-            ValueError: when the shape is another or an id is none of the codec's.
-        """
-        codec = self._codec
-        codec._check(codes)
-        pieces = [codes[i : i + CHUNK_FRAMES] for i in range(0, codes.shape[0], CHUNK_FRAMES)]
-        sounds = self._run(self._decoder, codec._decode, pieces)
-        return np.concatenate(sounds) if sounds else np.zeros(0, np.float32)
-
-    def encode(self, samples: FloatArray) -> CodeArray:
-        """The next codes (T, K) for the next T·frame_samples of sound.
-
-        Raises:
-            ValueError: when the samples are not whole frames.
-        """
-        codec = self._codec
-        if samples.shape[0] % codec.config.frame_samples:
-            raise ValueError(
-                f"a stream takes whole frames of {codec.config.frame_samples} samples, "
-                f"not {samples.shape[0]}"
-            )
-        size = codec.config.frame_samples * CHUNK_FRAMES
-        samples = np.ascontiguousarray(samples, np.float32)
-        pieces = [samples[i : i + size] for i in range(0, samples.shape[0], size)]
-        codes = self._run(self._encoder, codec._encode, pieces)
-        return np.concatenate(codes) if codes else np.zeros((0, codec.config.codebooks), np.int64)
-
-    def reset(self) -> None:
-        """Begin anew in both directions, as a fresh stream would."""
-        with self._codec._lock:
-            self._encoder.forget()
-            self._decoder.forget()
-
-    def _run(self, state: _State, step: Callable[[Any], _Out], pieces: list[Any]) -> list[_Out]:
-        with self._codec._lock, torch.inference_mode(), no_compile(), state.entered():
-            return [step(piece) for piece in pieces]
 
 
 class _State:
@@ -179,7 +195,7 @@ class _State:
         self._kept = None
 
     @contextmanager
-    def entered(self) -> Iterator[None]:
+    def entered(self) -> Generator[None]:
         """Within, the modules continue this stream; outside, they know nothing of it."""
         if self._kept is None:
             self._kept = [self._fresh(module) for module in self._modules]
@@ -189,7 +205,7 @@ class _State:
             yield
         finally:
             for module in self._modules:
-                module._stop_streaming()
+                module.set_streaming_state(dict.fromkeys(module.get_streaming_state()))
 
     def _fresh(self, module: StreamingModule[Any]) -> dict[str, Any]:
         with module.streaming(1):

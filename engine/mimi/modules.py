@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 from moshi.models.compression import MimiModel
-from moshi.modules import SEANetDecoder, SEANetEncoder
+from moshi.modules.seanet import SEANetDecoder, SEANetEncoder
 from moshi.modules.transformer import ProjectedTransformer
-from moshi.quantization import SplitResidualVectorQuantizer
+from moshi.quantization.vq import SplitResidualVectorQuantizer
 
 from engine.config import MimiConfig
 
@@ -18,7 +19,7 @@ def build_mimi(config: MimiConfig, device: torch.device | str = "cpu") -> MimiMo
 
     Its codebooks are all zero until they are trained or loaded.
     """
-    seanet = {
+    seanet: dict[str, Any] = {
         "channels": 1,
         "dimension": config.width,
         "causal": True,
