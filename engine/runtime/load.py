@@ -1,0 +1,68 @@
+"""From a model folder to the four parts of a ``SpeechEngine``, warmed up."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from engine.csm.model import CsmModel
+from engine.csm.tokenizer import TextTokenizer
+from engine.errors import ModelError
+from engine.mimi.codec import MimiCodec
+from engine.runtime.device import SMALL_MODEL, pick_device, pick_dtype
+from engine.types import Sampling
+from engine.weights import load_csm
+from engine.weights.load import count_parameters
+
+Parts = tuple[CsmModel, MimiCodec, TextTokenizer, Sampling]
+
+
+def load_parts(path: Path, *, device: str, precision: str, threads: int | None) -> Parts:
+    """Load network, codec, tokenizer and sampling defaults.
+
+    Args:
+        path: model folder (or ``.safetensors`` file with its companions beside it).
+        device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+        precision: ``auto``, ``bf16`` or ``fp32`` for CSM; the codec always runs in fp32.
+        threads: CPU threads of torch; by default one for a small model, all cores for a big one.
+
+    Raises:
+        ModelError: when the folder does not hold a complete CSM.
+        DeviceError: when the device cannot be used.
+    """
+    where = pick_device(device)
+    parameters = count_parameters(path)
+    if where.type == "cpu":
+        torch.set_num_threads(threads or (1 if parameters <= SMALL_MODEL else os.cpu_count() or 1))
+    loaded = load_csm(path, device=where, dtype=pick_dtype(precision, where, parameters))
+    if loaded.mimi_tensors is None:
+        raise ModelError(
+            f"{loaded.folder} has no Mimi weights: put Mimi's safetensors file beside the model."
+        )
+    codec = MimiCodec(loaded.config.mimi, where)
+    codec.load_state(loaded.mimi_tensors())
+    tokenizer = TextTokenizer.load(loaded.folder, template_space=loaded.config.template_space)
+    if tokenizer.vocab > loaded.config.text_vocab:
+        raise ModelError(
+            f"The tokenizer in {loaded.folder} has {tokenizer.vocab} tokens but the model knows "
+            f"{loaded.config.text_vocab}: use the tokenizer.json that belongs to the model."
+        )
+    return loaded.model.eval(), codec, tokenizer, sampling_from(loaded.generation)
+
+
+def sampling_from(generation: Mapping[str, Any]) -> Sampling:
+    """Sampling defaults from a transformers ``generation_config.json`` ({} gives CSM's own)."""
+    default = Sampling()
+    temperature = float(generation.get("temperature", default.temperature))
+    if not generation.get("do_sample", True):
+        temperature = 0.0
+    depth: float | None = None
+    if "depth_decoder_temperature" in generation:
+        depth = float(generation["depth_decoder_temperature"])
+    if not generation.get("depth_decoder_do_sample", True):
+        depth = 0.0
+    return Sampling(temperature, int(generation.get("top_k", default.top_k)), depth)
