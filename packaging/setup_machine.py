@@ -1,0 +1,260 @@
+"""What kind of machine this is, and what it still needs from its system.
+
+Looks only, except for `install_packages`. Knows nothing of virtual environments or of Parley itself.
+Standard library only, and must at least parse on Python 3.9.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import platform
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Optional
+
+PYTHON_VERSION = (3, 11)
+
+
+class SetupError(Exception):
+    """One sentence for the person at the terminal: what is wrong and what to do."""
+
+
+@dataclass(frozen=True)
+class Machine:
+    """The facts that decide what is installed and how.
+
+    system: "linux", "darwin" or "windows"; arch: "x86_64" or "arm64" (others as they call themselves);
+    distribution: the ids of os-release, nearest first, for example ("ubuntu", "debian").
+    """
+
+    system: str
+    arch: str
+    distribution: tuple[str, ...]
+    release: str
+    is_root: bool
+    has_apt: bool
+    has_nvidia_gpu: bool
+    has_avx2: bool
+
+    @property
+    def installs_packages(self) -> bool:
+        """Whether missing system packages are installed rather than only named."""
+        return self.is_root and self.has_apt
+
+
+def this_machine() -> Machine:
+    """Look at the machine that runs this."""
+    system = platform.system().lower()
+    arch = {"amd64": "x86_64", "aarch64": "arm64"}.get(
+        platform.machine().lower(), platform.machine().lower()
+    )
+    ids, release = _os_release(Path("/etc/os-release"))
+    return Machine(
+        system=system,
+        arch=arch,
+        distribution=ids,
+        release=release,
+        is_root=hasattr(os, "geteuid") and os.geteuid() == 0,
+        has_apt=shutil.which("apt-get") is not None,
+        has_nvidia_gpu=_has_nvidia_gpu(),
+        has_avx2=arch == "x86_64" and _has_avx2(system),
+    )
+
+
+def _os_release(path: Path) -> tuple[tuple[str, ...], str]:
+    if not path.is_file():
+        return (), ""
+    fields: dict[str, str] = {}
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+        key, separator, value = line.partition("=")
+        if separator:
+            fields[key.strip()] = value.strip().strip("\"'")
+    ids = (fields.get("ID", ""), *fields.get("ID_LIKE", "").split())
+    return tuple(name for name in ids if name), fields.get("VERSION_ID", "")
+
+
+def _has_nvidia_gpu() -> bool:
+    tool = shutil.which("nvidia-smi")
+    if tool is None:
+        return False
+    try:
+        listed = subprocess.run([tool, "-L"], capture_output=True, text=True, timeout=20)
+    except (OSError, subprocess.TimeoutExpired):
+        return False  # a driver that does not answer is no use to torch either
+    return listed.returncode == 0 and "GPU 0" in listed.stdout
+
+
+def _has_avx2(system: str) -> bool:
+    cpuinfo = Path("/proc/cpuinfo")
+    if system == "linux" and cpuinfo.is_file():
+        return " avx2" in cpuinfo.read_text(encoding="utf-8", errors="replace")
+    return True  # every Intel Mac and every PC that Windows 11 accepts
+
+
+@dataclass(frozen=True)
+class Need:
+    """Something that must come from the system: why, and its package name on each kind of system."""
+
+    what: str
+    why: str
+    packages: dict[str, str]
+
+
+ESPEAK = Need(
+    "espeak-ng",
+    "makes the speech that training, evaluation and some tests use",
+    {
+        "apt": "espeak-ng libespeak-ng1",
+        "dnf": "espeak-ng",
+        "pacman": "espeak-ng",
+        "brew": "espeak-ng",
+        "winget": "eSpeak-NG.eSpeak-NG",
+    },
+)
+COMPILER = Need(
+    "a C++ compiler",
+    "builds llama.cpp, once",
+    {
+        "apt": "build-essential cmake",
+        "dnf": "gcc-c++ cmake",
+        "pacman": "base-devel cmake",
+        "winget": "Microsoft.VisualStudio.2022.BuildTools",
+    },
+)
+
+
+def has_espeak() -> bool:
+    """Whether libespeak-ng can be loaded."""
+    names = ("libespeak-ng.so.1", "libespeak-ng.so", "libespeak-ng.dylib", "libespeak-ng.dll")
+    folders = ("", "/opt/homebrew/lib/", "/usr/local/lib/", "C:\\Program Files\\eSpeak NG\\")
+    for folder in folders:
+        for name in names:
+            try:
+                ctypes.CDLL(folder + name)
+            except OSError:
+                continue
+            return True
+    return False
+
+
+def has_compiler(machine: Machine) -> bool:
+    """Whether a C++ compiler is likely to be found by CMake."""
+    if os.environ.get("CXX"):
+        return True
+    if machine.system == "windows":
+        roots = [os.environ.get(name) for name in ("ProgramFiles(x86)", "ProgramFiles")]
+        found = [Path(root) / "Microsoft Visual Studio" for root in roots if root]
+        return any(folder.is_dir() for folder in found)
+    return any(shutil.which(name) for name in ("c++", "g++", "clang++"))
+
+
+def install_line(machine: Machine, need: Need) -> str:
+    """The exact line that gets `need` on this machine."""
+    manager = _manager(machine)
+    packages = need.packages.get(manager)
+    if machine.system == "darwin" and need is COMPILER:
+        return "xcode-select --install"
+    if packages is None:
+        return f"install {need.what} with your system's package manager"
+    sudo = "" if machine.is_root else "sudo "
+    return {
+        "apt": f"{sudo}apt-get install -y {packages}",
+        "dnf": f"{sudo}dnf install -y {packages}",
+        "pacman": f"{sudo}pacman -S --needed {packages}",
+        "brew": f"brew install {packages}",
+        "winget": f"winget install {packages}",
+    }[manager]
+
+
+def python_install_line(machine: Machine) -> str:
+    """The exact line that gets Python 3.11 on this machine."""
+    major, minor = PYTHON_VERSION
+    python = f"python{major}.{minor}"
+    sudo = "" if machine.is_root else "sudo "
+    if machine.system == "darwin":
+        return f"brew install python@{major}.{minor}"
+    if machine.system == "windows":
+        return f"winget install Python.Python.{major}.{minor}"
+    if machine.distribution[:1] == ("debian",) and machine.release == "12":
+        return f"{sudo}apt-get install -y {python} {python}-venv"
+    if "fedora" in machine.distribution or "rhel" in machine.distribution:
+        return f"{sudo}dnf install -y {python}"
+    # Other systems have moved on to newer versions; uv keeps every version beside the system's own.
+    if _manager(machine) == "apt":
+        return f"{sudo}apt-get install -y pipx && pipx run uv python install {major}.{minor}"
+    return f"pipx run uv python install {major}.{minor}"
+
+
+def install_packages(need: Need, say_line: str) -> bool:
+    """Install `need` with apt-get (root on Debian or Ubuntu). Returns whether that worked."""
+    packages = need.packages["apt"].split()
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    print(f"  {say_line}", flush=True)
+    for command in (
+        ["apt-get", "update", "-qq"],
+        ["apt-get", "install", "-y", "-qq", "--no-install-recommends", *packages],
+    ):
+        done = subprocess.run(
+            command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL
+        )
+    return (
+        done.returncode == 0
+    )  # a stale package list need not stop an install, so only the last counts
+
+
+def _manager(machine: Machine) -> str:
+    if machine.system == "darwin":
+        return "brew"
+    if machine.system == "windows":
+        return "winget"
+    if machine.has_apt:
+        return "apt"
+    if {"fedora", "rhel"} & set(machine.distribution):
+        return "dnf"
+    return "pacman" if "arch" in machine.distribution else "unknown"
+
+
+def python_candidates(machine: Machine) -> list[Path]:
+    """Where a Python 3.11 may be, likeliest first. Some may not exist or not be 3.11."""
+    major, minor = PYTHON_VERSION
+    home = Path.home()
+    if machine.system == "windows":
+        local = Path(os.environ.get("LOCALAPPDATA", str(home / "AppData" / "Local")))
+        roaming = Path(os.environ.get("APPDATA", str(home / "AppData" / "Roaming")))
+        found = [
+            local / "Programs" / "Python" / f"Python{major}{minor}" / "python.exe",
+            Path(f"C:\\Python{major}{minor}\\python.exe"),
+            *sorted((roaming / "uv" / "python").glob(f"cpython-{major}.{minor}*/python.exe")),
+        ]
+    else:
+        on_path = shutil.which(f"python{major}.{minor}")
+        data = Path(os.environ.get("XDG_DATA_HOME", str(home / ".local" / "share")))
+        pyenv = Path(os.environ.get("PYENV_ROOT", str(home / ".pyenv")))
+        executable = f"bin/python{major}.{minor}"
+        found = [
+            *([Path(on_path)] if on_path else []),
+            Path(f"/usr/{executable}"),
+            Path(f"/opt/homebrew/{executable}"),
+            Path(f"/usr/local/{executable}"),
+            *sorted((pyenv / "versions").glob(f"{major}.{minor}.*/{executable}")),
+            *sorted((data / "uv" / "python").glob(f"cpython-{major}.{minor}*/{executable}")),
+        ]
+    return [path for path in found if path.is_file()]
+
+
+def python_version_of(python: Path) -> Optional[tuple[int, int]]:
+    """The (major, minor) that an interpreter reports, or None when it does not run."""
+    code = "import sys; print(sys.version_info[0], sys.version_info[1])"
+    try:
+        asked = subprocess.run(
+            [str(python), "-c", code], capture_output=True, text=True, timeout=60
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    words = asked.stdout.split()
+    if asked.returncode != 0 or len(words) != 2:
+        return None
+    return int(words[0]), int(words[1])
