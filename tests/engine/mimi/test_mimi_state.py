@@ -30,7 +30,9 @@ def peer(codec: MimiCodec, config: MimiConfig, tmp_path_factory: pytest.TempPath
     folder = tmp_path_factory.mktemp("mimi")
     save_file(transformers_state(codec), folder / "model.safetensors", metadata={"format": "pt"})
     (folder / "config.json").write_text(json.dumps(mimi_config_json(config)))
-    model, report = transformers.MimiModel.from_pretrained(folder, output_loading_info=True)
+    model, report = transformers.MimiModel.from_pretrained(  # type: ignore[misc]
+        folder, output_loading_info=True
+    )
     assert not any(report.values()), report
     return model.eval()
 
