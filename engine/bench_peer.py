@@ -31,13 +31,16 @@ def measure_transformers(model: CsmModel, codec: MimiCodec, frames: int) -> Row:
     from engine.bench import peak_memory_gb as peak
 
     try:
-        from transformers import CsmConfig, CsmForConditionalGeneration
+        import transformers
     except ImportError as error:
         raise ModelError("The peer needs transformers: pip install transformers.") from error
+    library: Any = transformers
     config = model.config
     started = time.perf_counter()
     with torch.device(model.device):
-        peer: Any = CsmForConditionalGeneration(CsmConfig(**transformers_config(config)))
+        peer: Any = library.CsmForConditionalGeneration(
+            library.CsmConfig.from_dict(transformers_config(config))
+        )
     peer = peer.to(dtype=model.dtype).eval()
     load_s = time.perf_counter() - started
     context = torch.randint(
