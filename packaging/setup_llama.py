@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -84,7 +84,7 @@ def libc_name() -> str:
 
 
 @contextmanager
-def exclusive(path: Path) -> Iterator[None]:
+def exclusive(path: Path) -> Generator[None, None, None]:
     """Hold a lock file, waiting for whoever holds it. The lock goes when its holder ends, however it ends."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a+b") as handle:

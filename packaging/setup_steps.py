@@ -202,7 +202,7 @@ class Setup:
                 " The README says how to get the small one."
             )
         self._pip(
-            ["install", TORCH],
+            ["install", *quiet_in_logs(), TORCH],
             "torch could not be installed; check the network connection and the free disk space.",
         )
         built_for = self._ask("import torch; print(torch.version.cuda or '')")
@@ -229,8 +229,9 @@ class Setup:
         lock = self.checkout.packaging / "requirements.lock"
         self._call(
             [
-                *(str(self.checkout.script("uv")), "pip", "install", "--python"),
-                *(str(self.checkout.python), "--require-hashes", "-r", str(lock)),
+                *(str(self.checkout.script("uv")), "pip", "install", *quiet_in_logs(), "--python"),
+                # The lock is complete; what moshi says about other packages' versions is not wanted.
+                *(str(self.checkout.python), "--require-hashes", "--no-deps", "-r", str(lock)),
             ],
             "The locked packages could not be installed; check the network connection and try again.",
         )
@@ -257,11 +258,9 @@ class Setup:
                     self.checkout.python, lock, self._llama_flags(), folder
                 )
             say("Installing llama.cpp from the cache")
-            self._call(
-                [
-                    *(str(self.checkout.script("uv")), "pip", "install", "--quiet", "--python"),
-                    *(str(self.checkout.python), "--no-deps", "--reinstall", str(wheel)),
-                ],
+            # With pip: uv would apply pyproject's override, which keeps this package out of the lock.
+            self._pip(
+                ["install", "--quiet", "--no-index", "--no-deps", "--force-reinstall", str(wheel)],
                 f"The built llama.cpp could not be installed; remove {folder} and try again.",
             )
 
@@ -368,6 +367,11 @@ def child_environment() -> dict[str, str]:
     for name in ("PYTHONHOME", "PYTHONPATH", "VIRTUAL_ENV", "__PYVENV_LAUNCHER__"):
         environment.pop(name, None)
     return environment
+
+
+def quiet_in_logs() -> list[str]:
+    """Progress bars for a person at a terminal, nothing where they would fill a log."""
+    return [] if sys.stderr.isatty() else ["--quiet"]
 
 
 def say(line: str) -> None:

@@ -1,0 +1,159 @@
+"""Stamps, the choice of torch and the search for Python: the pure parts of the set-up."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+import setup_steps
+from setup_machine import Machine, SetupError
+from setup_steps import Checkout, Setup, inputs_hash, is_done, mark_done, torch_kind
+
+
+def machine(**changes: object) -> Machine:
+    facts: dict[str, object] = {
+        "system": "linux",
+        "arch": "x86_64",
+        "distribution": ("debian",),
+        "release": "12",
+        "is_root": False,
+        "has_apt": True,
+        "has_nvidia_gpu": False,
+        "has_avx2": True,
+    }
+    return Machine(**{**facts, **changes})  # type: ignore[arg-type]
+
+
+def test_a_step_is_done_only_with_the_inputs_it_was_made_from(tmp_path: Path) -> None:
+    assert not is_done(tmp_path, "packages", "abc")
+    mark_done(tmp_path, "packages", "abc")
+    assert is_done(tmp_path, "packages", "abc")
+    assert not is_done(tmp_path, "packages", "abd")
+    assert not is_done(tmp_path, "torch", "abc")
+
+
+def test_inputs_are_told_apart_even_when_their_texts_join_to_the_same() -> None:
+    assert inputs_hash("ab", "c") != inputs_hash("a", "bc")
+    assert inputs_hash("a", "b") != inputs_hash("b", "a")
+    assert inputs_hash("a", "b") == inputs_hash("a", "b")
+
+
+def test_torch_is_chosen_from_the_machine_and_can_be_overridden() -> None:
+    assert torch_kind(machine(), "") == "cpu"
+    assert torch_kind(machine(has_nvidia_gpu=True), "") == "cuda"
+    assert torch_kind(machine(has_nvidia_gpu=True), "cpu") == "cpu"
+    assert torch_kind(machine(), "cuda") == "cuda"
+    with pytest.raises(SetupError, match="PARLEY_TORCH is 'rocm'; set it to cpu or cuda"):
+        torch_kind(machine(), "rocm")
+
+
+class Recorder(Setup):
+    """A set-up whose steps only note their names; `broken` fails."""
+
+    def __init__(self, checkout: Checkout, broken: str = "") -> None:
+        super().__init__(checkout, machine())
+        self.done: list[str] = []
+        self.broken = broken
+
+    def _note(self, name: str) -> None:
+        if name == self.broken:
+            raise SetupError(f"{name} failed")
+        self.done.append(name)
+
+    def _find_python(self) -> Path:
+        return Path("/usr/bin/python3.11")
+
+    def _make_venv(self, python: Path) -> None:
+        self._note("environment")
+
+    def _install_uv(self) -> None:
+        self._note("installer")
+
+    def _install_torch(self) -> None:
+        self._note("torch")
+
+    def _install_packages(self) -> None:
+        self._note("packages")
+
+    def _install_llama(self) -> None:
+        self._note("llama")
+
+    def _check_imports(self) -> None:
+        self._note("imports")
+
+
+ALL_STEPS = ["environment", "installer", "torch", "packages", "llama", "imports"]
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Checkout:
+    locks = tmp_path / "packaging"
+    locks.mkdir()
+    (locks / "installer.lock").write_text("uv==1\n")
+    (locks / "requirements.lock").write_text("numpy==2\n")
+    (locks / "llama.lock").write_text("llama-cpp-python==0.3.36\n")
+    return Checkout(tmp_path)
+
+
+def test_a_second_set_up_does_nothing(checkout: Checkout) -> None:
+    first, second = Recorder(checkout), Recorder(checkout)
+    first.run()
+    second.run()
+    assert first.done == ALL_STEPS
+    assert second.done == []
+
+
+def test_an_interrupted_set_up_goes_on_where_it_stopped(checkout: Checkout) -> None:
+    with pytest.raises(SetupError):
+        Recorder(checkout, broken="packages").run()
+    resumed = Recorder(checkout)
+    resumed.run()
+    assert resumed.done == ["packages", "llama", "imports"]
+
+
+def test_a_changed_lock_repeats_its_step_and_the_check(checkout: Checkout) -> None:
+    Recorder(checkout).run()
+    (checkout.packaging / "requirements.lock").write_text("numpy==2.1\n")
+    again = Recorder(checkout)
+    again.run()
+    assert again.done == ["packages", "imports"]
+
+
+def test_other_compiler_flags_rebuild_llama_only(
+    checkout: Checkout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("CMAKE_ARGS", raising=False)
+    Recorder(checkout).run()
+    monkeypatch.setenv("CMAKE_ARGS", "-DGGML_CUDA=ON")
+    again = Recorder(checkout)
+    again.run()
+    assert again.done == ["llama", "imports"]
+
+
+def test_an_environment_whose_python_is_gone_is_made_anew(
+    checkout: Checkout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mark_done(checkout.stamps, "packages", "anything")
+    monkeypatch.setattr(setup_steps, "first_python", lambda _: Path(sys.executable))
+    found = Setup(checkout, machine())._find_python()
+    assert found == Path(sys.executable)
+    assert not checkout.stamps.exists()
+
+
+def test_without_python_311_the_message_holds_the_line_that_gets_it(
+    checkout: Checkout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(setup_steps, "first_python", lambda _: None)
+    with pytest.raises(SetupError, match=r"sudo apt-get install -y python3\.11 python3\.11-venv"):
+        Setup(checkout, machine())._find_python()
+
+
+def test_everything_started_has_sleeping_openmp_threads_and_no_foreign_python(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
+    monkeypatch.setenv("PYTHONHOME", "/somewhere")
+    environment = setup_steps.child_environment()
+    assert environment["OMP_WAIT_POLICY"] == "PASSIVE"
+    assert "PYTHONHOME" not in environment
