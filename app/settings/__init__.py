@@ -1,0 +1,1 @@
+"""What can be chosen, and where things are on this machine. Read ``model.py`` first."""

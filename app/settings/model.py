@@ -1,0 +1,101 @@
+"""The choices that a conversation is built from, checked once at the edge."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from app.core.errors import InputError, ModelMissingError
+from app.settings import paths
+
+
+def default_llm() -> Path:
+    """The built-in language model: the GGUF of the nano pack."""
+    folder = paths.nano() / "llm"
+    return next(iter(sorted(folder.glob("*.gguf"))), folder / "llm-nano.gguf")
+
+
+def default_threads() -> int:
+    """Half of the processors, at most eight: more only get in each other's way."""
+    return max(1, min(8, (os.cpu_count() or 2) // 2))
+
+
+class Settings(BaseModel):
+    """Models, voice and machine. The defaults are the built-in nano pack."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    asr: Path = Field(default_factory=lambda: paths.nano() / "whisper")
+    llm: str = Field(default_factory=lambda: str(default_llm()))
+    llm_model: str = ""
+    model: Path = Field(default_factory=lambda: paths.nano() / "csm")
+    voice: str | None = None
+    device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
+    precision: str = Field(default="auto", pattern=r"^(auto|bf16|fp32)$")
+    threads: int = Field(default_factory=default_threads, ge=1, le=256)
+    seed: int = Field(default=0, ge=0, lt=2**63)
+    temperature: float = Field(default=0.0, ge=0.0, le=2.0)
+    reply_tokens: int = Field(default=256, ge=16, le=4096)
+    turn_s: float = Field(default=60.0, ge=1.0, le=600.0)
+
+    @property
+    def llm_is_server(self) -> bool:
+        """Whether the language model is an address rather than a file."""
+        return "://" in self.llm
+
+    @property
+    def llm_path(self) -> Path:
+        """The language model's file; meaningless when it is an address."""
+        return Path(self.llm)
+
+    def voice_folder(self) -> Path | None:
+        """The folder of the chosen voice, a name of ``assets/voices`` or a path; None when the
+        voices are missing and none was asked for.
+
+        Raises:
+            ModelMissingError: when the voice asked for is not there.
+        """
+        known = sorted(
+            folder.name for folder in paths.voices().glob("*") if (folder / "prompt.txt").is_file()
+        )
+        if self.voice is None:
+            return paths.voices() / known[0] if known else None
+        if self.voice in known:
+            return paths.voices() / self.voice
+        folder = Path(self.voice)
+        if folder.is_dir():
+            return folder
+        names = ", ".join(known) or "none"
+        raise ModelMissingError(
+            f"There is no voice '{self.voice}': name a voice folder or one of these: {names}."
+        )
+
+    def nano_parts(self) -> list[str]:
+        """Which of the three models are the built-in ones."""
+        own = {"asr": self.asr, "llm": self.llm_path, "model": self.model}
+        return [name for name, path in own.items() if paths.nano() in path.parents]
+
+    def described(self) -> dict[str, Any]:
+        """The choices as plain data, without ``llm``, whose address may hold a password."""
+        return self.model_dump(mode="json", exclude={"llm"})
+
+
+def settings_from(options: Mapping[str, Any]) -> Settings:
+    """Settings from options; those that are None keep their default.
+
+    Raises:
+        InputError: for a value out of range, in one sentence.
+    """
+    given = {name: value for name, value in options.items() if value is not None}
+    try:
+        return Settings(**given)
+    except ValidationError as error:
+        first = error.errors()[0]
+        option = "--" + str(first["loc"][0]).replace("_", "-")
+        raise InputError(
+            f"The value {first['input']!r} of {option} cannot be used: {first['msg']}."
+        ) from error

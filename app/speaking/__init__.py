@@ -1,0 +1,1 @@
+"""From sentences to sound: the adapter between the assistant and ``engine``. See ``csm.py``."""

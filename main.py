@@ -1,0 +1,30 @@
+"""Start Parley: set up what native libraries read when they load, then hand over to the command line."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import sys
+
+
+def set_up_native() -> None:
+    """Settings that libraries read once, at import; what the user has set himself stays."""
+    # OpenMP threads that spin while waiting make everything 5 to 50 times slower on a busy machine.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    os.environ.setdefault("KMP_BLOCKTIME", "0")
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    # Models are given by path: nothing here may look anything up on the network.
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+
+def main() -> int:
+    """Run the command line; returns the exit code."""
+    multiprocessing.freeze_support()
+    set_up_native()
+    from app import cli
+
+    return cli.main(sys.argv[1:])
+
+
+if __name__ == "__main__":
+    sys.exit(main())
