@@ -2,33 +2,86 @@
 
 A template is text with slots: `{object}` a noun, `{object.s}` its plural, `{np:object}` a singular noun
 phrase, `{npp:object}` a plural one, `{o:object}` either, `{p}` a person as an object, `{vp.d:my}` a verb
-phrase (form d, possessive my), `{S.d}` a whole clause. Deterministic in the generator passed in.
+phrase (form d, possessive my), `{S.d}` a whole clause. `{a|b {object}|}` chooses one alternative, and
+`{1=hobby}` draws once what `{1}` repeats. Deterministic in the generator passed in.
 Knows nothing of the mix of the stream.
 """
 
 import random
-import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from engine.training.corpus import lexicon as lex
 from engine.training.corpus.phrases import Phrases, Subject
 
-_SLOT = re.compile(r"\{([^}]*)\}")
-Part = str | tuple[str, str, str]  # literal, or slot (name, form, argument)
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """`{name.form:argument}`; `key` is set where the text is kept for repetition."""
+
+    name: str
+    form: str
+    argument: str
+    key: str = ""
 
 
-def parse(template: str) -> tuple[Part, ...]:
-    """Splits a template into literals and slots."""
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """`{a|b|c}`: one of several templates; `key` as in Slot."""
+
+    options: "tuple[Template, ...]"
+    key: str = ""
+
+
+Part = str | Slot | Choice
+Template = tuple[Part, ...]
+
+
+def _split(text: str, mark: str) -> list[str]:
+    """Splits at a mark outside braces."""
+    pieces, depth = [""], 0
+    for letter in text:
+        depth += (letter == "{") - (letter == "}")
+        if letter == mark and depth == 0:
+            pieces.append("")
+        else:
+            pieces[-1] += letter
+    return pieces
+
+
+def _parse_slot(inside: str) -> Part:
+    key = ""
+    if len(inside) > 1 and inside[0].isdigit() and inside[1] == "=":
+        key, inside = inside[0], inside[2:]
+    options = _split(inside, "|")
+    if len(options) > 1:
+        return Choice(tuple(parse(option) for option in options), key)
+    head, _, argument = inside.partition(":")
+    name, _, form = head.partition(".")
+    if not name.isdigit():
+        name = name.rstrip("0")
+    return Slot(name, form.rstrip("0"), argument, key)
+
+
+def parse(template: str) -> Template:
+    """Splits a template into literals, slots and choices; braces nest."""
     parts: list[Part] = []
-    for index, piece in enumerate(_SLOT.split(template)):
-        if index % 2 == 0:
-            if piece:
-                parts.append(piece)
-            continue
-        head, _, argument = piece.partition(":")
-        name, _, form = head.partition(".")
-        parts.append((name.rstrip("0"), form.rstrip("0"), argument))
+    depth, start = 0, 0
+    for index, letter in enumerate(template):
+        if letter == "{":
+            if depth == 0 and index > start:
+                parts.append(template[start:index])
+            if depth == 0:
+                start = index + 1
+            depth += 1
+        elif letter == "}":
+            depth -= 1
+            if depth == 0:
+                parts.append(_parse_slot(template[start:index]))
+                start = index + 1
+    assert depth == 0, template
+    if start < len(template):
+        parts.append(template[start:])
     return tuple(parts)
 
 
@@ -38,6 +91,7 @@ class Context:
 
     subject: Subject
     form: str = "b"
+    kept: dict[str, str] = field(default_factory=dict[str, str])
 
 
 class Grammar:
@@ -66,27 +120,37 @@ class Grammar:
             "name": lambda c, f, a: self._set_subject(c, "name"),
         }
 
-    def expand(self, parts: tuple[Part, ...]) -> str:
+    def expand(self, template: Template) -> str:
         """Fills the slots of a parsed template; not yet capitalised."""
-        return self._fill(parts, Context(self._phrases.subject("I")))
+        return self._fill(template, Context(self._phrases.subject("I")))
 
-    def expand_all(self, templates: tuple[tuple[Part, ...], ...]) -> list[str]:
-        """Fills templates that belong together: `{x=object}` draws once, `{x}` repeats it."""
-        return [self.expand(parts) for parts in templates]
+    def expand_pair(self, first: Template, second: Template) -> tuple[str, str]:
+        """Fills two templates that share what `{1=...}` keeps."""
+        context = Context(self._phrases.subject("I"))
+        return self._fill(first, context), self._fill(second, context)
 
-    def _fill(self, parts: tuple[Part, ...], context: Context) -> str:
+    def _fill(self, template: Template, context: Context) -> str:
         out: list[str] = []
-        for part in parts:
+        for part in template:
             if isinstance(part, str):
                 out.append(part)
+                continue
+            if isinstance(part, Choice):
+                text = self._fill(self._rng.choice(part.options), context)
             else:
-                out.append(self._slot(context, *part))
+                text = self._slot(context, part)
+            if part.key:
+                context.kept[part.key] = text
+            out.append(text)
         return "".join(out)
 
-    def _slot(self, context: Context, name: str, form: str, argument: str) -> str:
+    def _slot(self, context: Context, slot: Slot) -> str:
+        name, form = slot.name, slot.form
+        if name in context.kept:
+            return context.kept[name]
         handler = self._slots.get(name)
         if handler is not None:
-            return handler(context, form, argument)
+            return handler(context, form, slot.argument)
         if name.startswith("act_") or name == "intransitive":
             return self._lexicon.inflect(self._phrases.draw(name), form or context.form)
         return self._phrases.word(name, form)
@@ -103,9 +167,8 @@ class Grammar:
         head = parts[0]
         inner = Context(subject, form)
         if isinstance(head, str):
-            text = self._lexicon.inflect(head, form)
-            return text + self._fill(parts[1:], inner)
-        first = self._slot(inner, *head)
+            return self._lexicon.inflect(head, form) + self._fill(parts[1:], inner)
+        first = self._fill((head,), inner)
         inner.form = "b"
         return first + self._fill(parts[1:], inner)
 

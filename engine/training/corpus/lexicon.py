@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from engine.training.corpus.morphology import comparative, plural, verb_forms
+from engine.training.corpus.morphology import comparative, doubles, plural, verb_forms
 
 FORMS = "bpdgn"  # base, present third person, past (did), -ing, participle
 LISTS = ("nouns", "modifiers", "names", "verbs", "misc")
+WRITTEN = ("sentences", "situations")  # hand-written, without and with choices
 _HERE = Path(__file__).parent
 _IRREGULAR_ADJECTIVES = (
     "good better best",
@@ -22,7 +23,8 @@ _IRREGULAR_ADJECTIVES = (
     "many more most",
 )
 _TOKEN = re.compile(r"[A-Za-z']+")
-_SLOT = re.compile(r"\{[^}]*\}")
+_SLOT = re.compile(r"\{[^{}|]*\}")
+_CHOICE = re.compile(r"\{(?:\d=)?([^{}]*\|[^{}]*)\}")  # the inside of an innermost choice
 # Classes whose entries have no plural.
 _UNCOUNTED = frozenset(
     "foodmass drink mass hobby school material weathermass female male surname city country"
@@ -41,8 +43,11 @@ def read_lines(name: str) -> tuple[str, ...]:
 
 
 def tokens(text: str) -> list[str]:
-    """The words of a text as written, apostrophes kept, slots and punctuation dropped."""
-    found = (token.strip("'") for token in _TOKEN.findall(_SLOT.sub(" ", text)))
+    """The words of a text or template as written: apostrophes kept, slot names dropped."""
+    text = _SLOT.sub(" ", text)
+    while (shorter := _CHOICE.sub(r"\1", text)) != text:
+        text = shorter
+    found = (token.strip("'") for token in _TOKEN.findall(text))
     return [token for token in found if token]
 
 
@@ -86,10 +91,10 @@ def load() -> Lexicon:
         if name.startswith("act_") or name in ("intransitive", "extra"):
             heads.update(entry.split()[0] for entry in entries)
     for template in read_lines("verb_phrases"):
-        for part in re.findall(r"^([a-z]+)|to ([a-z]+)", template):
-            heads.update(word for word in part if word and word != "the")
+        if not template.startswith("{"):
+            heads.add(template.split()[0])
     for head in heads - verbs.keys():
-        verbs[head] = verb_forms(head, head in doubling)
+        verbs[head] = verb_forms(head, head in doubling or doubles(head))
     singular: dict[str, tuple[str, ...]] = {}
     plurals: dict[str, tuple[str, ...]] = {}
     for name, entries in sections.items():
@@ -123,7 +128,7 @@ def display_forms() -> dict[str, str]:
         lower.update(forms)
     for row in graded(lexicon):
         lower.update(row)
-    for name in ("verb_phrases", "frames", "sentences", "exchanges"):
+    for name in ("verb_phrases", "frames", *WRITTEN, "exchanges", "attachments"):
         for line in read_lines(name):
             words = tokens(line)
             lower.update(words[1:])

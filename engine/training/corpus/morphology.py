@@ -25,7 +25,7 @@ def plural(noun: str) -> str:
     return noun + "s"
 
 
-def _doubles(word: str) -> bool:
+def doubles(word: str) -> bool:
     """Whether a one-syllable word ends consonant, vowel, consonant (big, stop)."""
     return (
         len(word) >= 3
@@ -42,7 +42,7 @@ def comparative(adjective: str, suffix: str) -> str:
         return adjective + suffix[1:]
     if adjective.endswith("y") and adjective[-2] not in _VOWELS:
         return ("sh" + "y" if adjective == "shy" else adjective[:-1] + "i") + suffix
-    return adjective + (adjective[-1] if _doubles(adjective) else "") + suffix
+    return adjective + (adjective[-1] if doubles(adjective) else "") + suffix
 
 
 def verb_forms(verb: str, doubling: bool) -> tuple[str, str, str, str, str]:
