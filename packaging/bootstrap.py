@@ -27,6 +27,7 @@ if sys.version_info < (3, 9):
     sys.exit("Parley needs Python 3.11; start this with a newer Python, for example python3.11.")
 
 import os
+import signal
 import subprocess
 import time
 from pathlib import Path
@@ -54,6 +55,7 @@ def main(arguments: list[str]) -> int:
         )
         return 2
     checkout = Checkout(Path(__file__).resolve().parent.parent)
+    signal.signal(signal.SIGTERM, _stop)  # being told to end is like Ctrl-C: children are ended too
     try:
         return _run(command, rest, checkout)
     except SetupError as error:
@@ -62,6 +64,10 @@ def main(arguments: list[str]) -> int:
     except KeyboardInterrupt:
         print("\nStopped. The same command goes on from here.", file=sys.stderr)
         return 130
+
+
+def _stop(_number: int, _frame: object) -> None:
+    raise KeyboardInterrupt
 
 
 def _run(command: str, rest: list[str], checkout: Checkout) -> int:

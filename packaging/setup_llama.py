@@ -12,6 +12,7 @@ import os
 import platform
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -162,14 +163,17 @@ def build_wheel(python: Path, lock: Path, flags: tuple[str, ...], folder: Path) 
             *("--require-hashes", "--no-binary", "llama-cpp-python", "-r", str(lock), "-w", target),
         ]
         process = subprocess.Popen(
-            command, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT
+            command,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,  # so that the compilers can be ended together with pip
         )
         try:
             _wait_aloud(process)
-        except BaseException:
-            process.terminate()
-            process.wait()
-            raise
+        finally:
+            _end(process)
         wheels = sorted(Path(target).glob("*.whl"))
         if process.returncode != 0 or not wheels:
             tail = log_path.read_text(encoding="utf-8", errors="replace").splitlines()[-20:]
@@ -178,6 +182,17 @@ def build_wheel(python: Path, lock: Path, flags: tuple[str, ...], folder: Path) 
                 f"llama.cpp could not be built; the last lines are above and the whole log is in {log_path}."
             )
         return keep_wheel(wheels[0], folder)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End a build that was given up, and the compilers it started."""
+    if process.poll() is not None:
+        return
+    if sys.platform == "win32":
+        process.terminate()
+    else:
+        os.killpg(process.pid, signal.SIGTERM)
+    process.wait()
 
 
 def _wait_aloud(process: subprocess.Popen[bytes]) -> None:

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+import os
+import signal
+import subprocess
+from functools import partial
 from pathlib import Path
+from subprocess import Popen
 
 import pytest
 import setup_llama
-from setup_llama import cache_folder, cache_key, cmake_flags, find_wheel, keep_wheel
+from setup_llama import build_wheel, cache_folder, cache_key, cmake_flags, find_wheel, keep_wheel
 from setup_machine import Machine, SetupError
 
 PC = Machine(
@@ -84,3 +89,56 @@ def test_two_builds_at_a_time_exclude_each_other(tmp_path: Path) -> None:
         assert not setup_llama._try_lock(second.fileno())
     with path.open("a+b") as third:
         assert setup_llama._try_lock(third.fileno())
+
+
+def fake_python(tmp_path: Path, script: str) -> Path:
+    """A stand-in for the environment's Python; $last is the folder that the wheel goes to."""
+    path = tmp_path / "python"
+    path.write_text(f"#!/bin/sh\nfor last; do :; done\n{script}\n")
+    path.chmod(0o755)
+    return path
+
+
+WHEEL = "llama_cpp_python-0.3.36-py3-none-any.whl"
+
+
+def test_a_finished_build_is_kept_with_the_flags_it_was_given(tmp_path: Path) -> None:
+    python = fake_python(tmp_path, f'echo "$CMAKE_ARGS" > "$last/{WHEEL}"')
+    folder = tmp_path / "cache"
+    wheel = build_wheel(python, tmp_path / "llama.lock", ("-DA=1", "-DB=2"), folder)
+    assert wheel == find_wheel(folder) == folder / WHEEL
+    assert wheel.read_text() == "-DA=1 -DB=2\n"
+
+
+@pytest.mark.parametrize("script", [f'echo no; touch "$last/{WHEEL}"; exit 1', "echo no"])
+def test_a_failed_build_leaves_no_wheel_and_names_its_log(
+    tmp_path: Path, script: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "cache"
+    with pytest.raises(SetupError, match=r"could not be built.*build\.log"):
+        build_wheel(fake_python(tmp_path, script), tmp_path / "llama.lock", (), folder)
+    assert find_wheel(folder) is None
+    assert "| no" in capsys.readouterr().err
+
+
+def test_a_build_that_is_given_up_is_ended_with_everything_it_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def give_up(process: subprocess.Popen[bytes]) -> None:
+        assert process.poll() is None
+        processes.append(process)
+        raise KeyboardInterrupt
+
+    processes: list[subprocess.Popen[bytes]] = []
+    monkeypatch.setattr(setup_llama, "_wait_aloud", give_up)
+    read_end, write_end = os.pipe()
+    os.set_inheritable(write_end, True)
+    # The grandchild holds the pipe open for as long as it lives.
+    python = fake_python(tmp_path, f"sleep 600 >&{write_end} &\nwait")
+    monkeypatch.setattr(setup_llama.subprocess, "Popen", partial(Popen, pass_fds=[write_end]))
+    with pytest.raises(KeyboardInterrupt):
+        build_wheel(python, tmp_path / "llama.lock", (), tmp_path / "cache")
+    os.close(write_end)
+    assert processes[0].returncode == -signal.SIGTERM
+    with open(read_end, "rb") as pipe:
+        assert pipe.read() == b""  # returns only once nobody holds the other end
