@@ -176,10 +176,11 @@ def _judge_speech(
 
 
 def _judge_chat(options: Options, progress: Progress) -> tuple[dict[str, Any], list[Figure]]:
+    folder = _present(options.assets / "nano" / "llm")
     from engine.evaluation.chat import evaluate
 
     progress("llm-nano answers its prompts")
-    report = evaluate(_present(options.assets / "nano" / "llm"), options.limit)
+    report = evaluate(folder, options.limit)
     share = report.get("share_right_or_honest")
     if share is None:
         return report, []
