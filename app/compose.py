@@ -36,7 +36,10 @@ T = TypeVar("T")
 class Factory(Protocol):
     """Makes loaded parts. Tests bring their own."""
 
-    clock: Clock
+    @property
+    def clock(self) -> Clock:
+        """Tells the time."""
+        ...
 
     def reader(self) -> SoundReader:
         """Opens sound files."""

@@ -167,7 +167,10 @@ def _missing_wav_seconds(raw: BinaryIO, size: int) -> float:
                 return 0.0
             return max(beyond / bytes_per_s, 0.1)
         if name == b"fmt " and length >= 16:
-            bytes_per_s = struct.unpack("<I", raw.read(16)[8:12])[0]
+            form = raw.read(16)
+            if len(form) < 16:
+                return 0.0
+            bytes_per_s = struct.unpack("<I", form[8:12])[0]
             length -= 16
         raw.seek(length + (length & 1), os.SEEK_CUR)
     return 0.0

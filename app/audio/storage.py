@@ -123,11 +123,18 @@ class WavSink:
         self._bytes += len(data)
 
     def close(self) -> None:
-        """Write the length into the head and give the file its name; a second call does nothing."""
+        """Write the length into the head and give the file its name; a second call does nothing.
+
+        A file without sound is not left behind.
+        """
         if self._closed:
             return
         self._closed = True
         try:
+            if not self._bytes:
+                self._file.close()
+                _part(self._path).unlink()
+                return
             with contextlib.suppress(OSError):
                 self._file.seek(0)
                 _write_all(self._file, _header(self._rate_hz, self._bytes))
