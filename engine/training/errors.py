@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-try:  # pragma: no cover
-    from engine.errors import EngineError
-except ImportError:  # pragma: no cover
-    EngineError = Exception
+from engine.errors import EngineError
 
 
 class TrainingError(EngineError):
