@@ -11,6 +11,7 @@ import os
 import platform
 import shutil
 import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Optional
@@ -258,3 +259,16 @@ def python_version_of(python: Path) -> Optional[tuple[int, int]]:
     if asked.returncode != 0 or len(words) != 2:
         return None
     return int(words[0]), int(words[1])
+
+
+def first_python(machine: Machine) -> Optional[Path]:
+    """The Python 3.11 to build on: the one that runs this if it is one, else the first that answers."""
+    if sys.version_info[:2] == PYTHON_VERSION and sys.prefix == sys.base_prefix:
+        return Path(sys.executable)
+    for candidate in python_candidates(machine):
+        if python_version_of(candidate) == PYTHON_VERSION:
+            return candidate
+    if sys.version_info[:2] == PYTHON_VERSION:
+        # Started from some other environment's Python: build on what that one was built on.
+        return Path(getattr(sys, "_base_executable", sys.executable))
+    return None

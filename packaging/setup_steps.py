@@ -25,16 +25,17 @@ from setup_machine import (
     Machine,
     Need,
     SetupError,
+    first_python,
     has_compiler,
     has_espeak,
     install_line,
     install_packages,
-    python_candidates,
     python_install_line,
     python_version_of,
 )
 
 TORCH = "torch==2.13.0"
+BUILT_FOR = "import torch; print('cuda' if torch.version.cuda else 'cpu')"
 GIB = 1 << 30
 # What the finished environment takes, with room for the downloads beside it.
 SPACE_CPU_BYTES = 4 * GIB
@@ -106,6 +107,11 @@ class Setup:
         Raises:
             SetupError: a step failed; the message says what to do.
         """
+        if self.machine.system == "darwin" and self.machine.arch == "x86_64":
+            raise SetupError(
+                "torch is no longer made for Macs with an Intel processor, so Parley does not run here:"
+                " use a Mac with Apple silicon, Linux or Windows."
+            )
         with setup_llama.exclusive(self.checkout.root / ".venv.lock"):
             python = self._find_python()
             self._step("environment", inputs_hash(str(python)), lambda: self._make_venv(python))
@@ -201,12 +207,16 @@ class Setup:
                 "  No CPU build of torch is offered to pip here, so this downloads the general one (2.6 GB)."
                 " The README says how to get the small one."
             )
+        if self._ask(BUILT_FOR) not in {"", kind}:
+            # Another build of the same version would count as installed already.
+            self._pip(
+                ["uninstall", "--quiet", "-y", "torch"], "The old torch could not be removed."
+            )
         self._pip(
             ["install", *quiet_in_logs(), TORCH],
             "torch could not be installed; check the network connection and the free disk space.",
         )
-        built_for = self._ask("import torch; print(torch.version.cuda or '')")
-        if kind == "cuda" and not built_for:
+        if kind == "cuda" and self._ask(BUILT_FOR) == "cpu":
             say(
                 "  Note: this PC has an NVIDIA GPU, but pip's configuration chose a CPU build of torch,"
                 " so speech will be made on the CPU."
@@ -340,19 +350,6 @@ def torch_kind(machine: Machine, override: str) -> str:
             )
         return override
     return "cuda" if machine.has_nvidia_gpu and machine.system != "darwin" else "cpu"
-
-
-def first_python(machine: Machine) -> Path | None:
-    """The Python 3.11 to build on: the one that runs this if it is one, else the first that answers."""
-    if sys.version_info[:2] == PYTHON_VERSION and sys.prefix == sys.base_prefix:
-        return Path(sys.executable)
-    for candidate in python_candidates(machine):
-        if python_version_of(candidate) == PYTHON_VERSION:
-            return candidate
-    if sys.version_info[:2] == PYTHON_VERSION:
-        # Started from some other environment's Python: build on what that one was built on.
-        return Path(getattr(sys, "_base_executable", sys.executable))
-    return None
 
 
 def child_environment() -> dict[str, str]:

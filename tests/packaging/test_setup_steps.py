@@ -11,6 +11,13 @@ from setup_machine import Machine, SetupError
 from setup_steps import Checkout, Setup, inputs_hash, is_done, mark_done, torch_kind
 
 
+@pytest.fixture(autouse=True)
+def nothing_overridden(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the person who runs the tests has set must not decide them."""
+    for name in ("PARLEY_TORCH", "PARLEY_CACHE_DIR", "CMAKE_ARGS"):
+        monkeypatch.delenv(name, raising=False)
+
+
 def machine(**changes: object) -> Machine:
     facts: dict[str, object] = {
         "system": "linux",
@@ -46,6 +53,50 @@ def test_torch_is_chosen_from_the_machine_and_can_be_overridden() -> None:
     assert torch_kind(machine(), "cuda") == "cuda"
     with pytest.raises(SetupError, match="PARLEY_TORCH is 'rocm'; set it to cpu or cuda"):
         torch_kind(machine(), "rocm")
+
+
+class TorchSwap(Setup):
+    """A set-up that notes what pip is asked to do, in an environment whose torch was built for `installed`."""
+
+    def __init__(self, checkout: Checkout, on: Machine, installed: str) -> None:
+        super().__init__(checkout, on)
+        self.installed = installed
+        self.asked: list[str] = []
+
+    def _ask(self, code: str) -> str:
+        return self.installed
+
+    def _offers_cpu_torch(self) -> bool:
+        return True
+
+    def _pip(self, arguments: list[str], failure: str) -> None:
+        self.asked.append(arguments[0])
+
+
+@pytest.mark.parametrize(
+    ("installed", "has_gpu", "asked"),
+    [
+        ("", True, ["install"]),
+        ("cpu", True, ["uninstall", "install"]),
+        ("cuda", True, ["install"]),
+        ("cpu", False, ["install"]),
+        ("cuda", False, ["uninstall", "install"]),
+    ],
+)
+def test_a_torch_of_the_other_kind_makes_room(
+    checkout: Checkout, installed: str, has_gpu: bool, asked: list[str]
+) -> None:
+    swap = TorchSwap(checkout, machine(has_nvidia_gpu=has_gpu), installed)
+    swap._install_torch()
+    assert swap.asked == asked
+
+
+def test_an_intel_mac_is_told_so_before_anything_is_downloaded(checkout: Checkout) -> None:
+    mac = Recorder(checkout)
+    mac.machine = machine(system="darwin")
+    with pytest.raises(SetupError, match="Intel processor"):
+        mac.run()
+    assert mac.done == []
 
 
 class Recorder(Setup):
@@ -123,7 +174,6 @@ def test_a_changed_lock_repeats_its_step_and_the_check(checkout: Checkout) -> No
 def test_other_compiler_flags_rebuild_llama_only(
     checkout: Checkout, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delenv("CMAKE_ARGS", raising=False)
     Recorder(checkout).run()
     monkeypatch.setenv("CMAKE_ARGS", "-DGGML_CUDA=ON")
     again = Recorder(checkout)
