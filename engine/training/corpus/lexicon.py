@@ -13,7 +13,8 @@ from engine.training.corpus.morphology import comparative, doubles, plural, verb
 
 FORMS = "bpdgn"  # base, present third person, past (did), -ing, participle
 LISTS = ("nouns", "modifiers", "names", "verbs", "misc")
-WRITTEN = ("sentences", "situations")  # hand-written, without and with choices
+# Hand-written sentences, without and with choices, and how often a line stands in a deck.
+WRITTEN = {"sentences": 1, "situations": 4}
 _HERE = Path(__file__).parent
 _IRREGULAR_ADJECTIVES = (
     "good better best",
@@ -49,6 +50,10 @@ def tokens(text: str) -> list[str]:
         text = shorter
     found = (token.strip("'") for token in _TOKEN.findall(text))
     return [token for token in found if token]
+
+
+_NEED_OF_NOUN_FORM = 0.75
+_NEED_OF_VERB_FORM = 0.6
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,3 +144,22 @@ def display_forms() -> dict[str, str]:
         result.setdefault(word.lower(), word)
     result.update(cased)
     return {word: result[word] for word in sorted(result)}
+
+
+@lru_cache(maxsize=1)
+def needs() -> dict[str, float]:
+    """How often a word must be heard, relative to a word without inflected relatives.
+
+    `asked` also teaches most of `asking`, so the forms of a verb and the two of a noun need less.
+    """
+    lexicon = load()
+    found = dict.fromkeys(display_forms(), 1.0)
+    for name, plurals in lexicon.plurals.items():
+        for pair in zip(lexicon.singular[name], plurals, strict=True):
+            if pair[0] != pair[1] and " " not in pair[0]:
+                found.update({word.lower(): _NEED_OF_NOUN_FORM for word in pair})
+    for row in graded(lexicon):
+        found.update(dict.fromkeys(row, _NEED_OF_NOUN_FORM))
+    for forms in lexicon.verbs.values():
+        found.update(dict.fromkeys(forms, _NEED_OF_VERB_FORM))
+    return found

@@ -17,9 +17,10 @@ from engine.training.corpus.morphology import fix_articles
 
 MIN_WORDS = 3
 MAX_WORDS = 16
-_SHARE_SALAD = 0.16
+_SHARE_SALAD = 0.18
 _SHARE_WRITTEN = 0.25  # of what is not salad
 _SHARE_EXCHANGED = 0.30  # of what is not salad
+_AMBIGUOUS = -1
 _SHORT = 6  # words
 _DROP_SHORT = 0.4  # share of short sentences left out, which brings the mean to nine words
 _SHARE_FREE_TURNS = 0.35  # of a dialogue's exchanges: any sentence, answered by any other
@@ -58,7 +59,7 @@ def finish(text: str) -> str:
 
 @lru_cache(maxsize=1)
 def _word_classes() -> tuple[dict[str, int], tuple[tuple[str, ...], ...]]:
-    """Content word -> class number, and the words of each class (words of two classes: the first)."""
+    """Content word -> class number, and the words of each class; words of two classes are left out."""
     lexicon = lex.load()
     single = {
         name: [e for e in entries if " " not in e] for name, entries in lexicon.singular.items()
@@ -75,7 +76,9 @@ def _word_classes() -> tuple[dict[str, int], tuple[tuple[str, ...], ...]]:
         single["country"],
         single["colour"],
     ]
-    groups += [[forms[i] for forms in lexicon.verbs.values()] for i in range(5)]
+    verbs = list(lexicon.verbs.values())
+    groups += [[forms[i] for forms in verbs] for i in range(4)]
+    groups.append([forms[4] for forms in verbs if forms[4] not in forms[:4]])
     function = {w.lower() for name in ("function", "number", "interj") for w in single[name]}
     classes: dict[str, int] = {}
     members: list[tuple[str, ...]] = []
@@ -83,8 +86,9 @@ def _word_classes() -> tuple[dict[str, int], tuple[tuple[str, ...], ...]]:
         kept = tuple(dict.fromkeys(w for w in group if w.lower() not in function))
         members.append(kept)
         for word in kept:
-            classes.setdefault(word, number)
-    return classes, tuple(members)
+            classes[word] = number if word not in classes else _AMBIGUOUS
+    plain = {word: number for word, number in classes.items() if number != _AMBIGUOUS}
+    return plain, tuple(members)
 
 
 class SentenceStream:
@@ -94,12 +98,17 @@ class SentenceStream:
         self._rng = random.Random(f"sentences {seed}")
         self._grammar = Grammar(self._rng)
         self._frames = [parse(line) for line in lex.read_lines("frames")]
-        self._written = [parse(line) for name in lex.WRITTEN for line in lex.read_lines(name)]
+        self._written = [
+            parse(line)
+            for name, times in lex.WRITTEN.items()
+            for line in lex.read_lines(name) * times
+        ]
         attachments = lex.read_lines("attachments")
         self._attachments = {
             kind: [parse(line) for line in attachments if line[-1] == kind] for kind in ".?"
         }
         self._display = lex.display_forms()
+        self._needs = lex.needs()
         self._counts: Counter[str] = Counter()
         self._frame_deck: list[Template] = []
         self._written_deck: list[Template] = []
@@ -164,7 +173,7 @@ class SentenceStream:
     def _rarest(self) -> list[str]:
         words = list(self._display)
         self._rng.shuffle(words)
-        words.sort(key=lambda word: self._counts[word])
+        words.sort(key=lambda word: self._counts[word] / self._needs[word])
         deck = words[: int(len(words) * _SALAD_DECK_SHARE)]
         self._rng.shuffle(deck)
         return deck
