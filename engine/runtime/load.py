@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,7 +17,7 @@ from engine.mimi.codec import MimiCodec
 from engine.runtime.device import SMALL_MODEL, pick_device, pick_dtype
 from engine.types import Sampling
 from engine.weights import load_csm
-from engine.weights.load import count_parameters
+from engine.weights.find import find_checkpoint
 
 Parts = tuple[CsmModel, MimiCodec, TextTokenizer, Sampling]
 
@@ -52,6 +53,15 @@ def load_parts(path: Path, *, device: str, precision: str, threads: int | None) 
             f"{loaded.config.text_vocab}: use the tokenizer.json that belongs to the model."
         )
     return loaded.model.eval(), codec, tokenizer, sampling_from(loaded.generation)
+
+
+def count_parameters(path: Path) -> int:
+    """Weights of the checkpoint at ``path``, from its headers alone.
+
+    Raises:
+        ModelError: when there is no CSM.
+    """
+    return sum(math.prod(info.shape) for info in find_checkpoint(path).tensors.values())
 
 
 def sampling_from(generation: Mapping[str, Any]) -> Sampling:
