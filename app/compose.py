@@ -32,6 +32,9 @@ from app.thinking.toolsfirst import ToolsFirst
 
 T = TypeVar("T")
 
+# llm-nano has learnt from conversations of up to seven exchanges.
+_NANO_EXCHANGES = 6
+
 
 class Factory(Protocol):
     """Makes loaded parts. Tests bring their own."""
@@ -113,6 +116,7 @@ class StandardFactory:
                 threads=settings.threads,
                 reply_tokens=settings.reply_tokens,
                 temperature=settings.temperature,
+                exchanges=_NANO_EXCHANGES if "llm" in settings.nano_parts() else None,
             ),
         )
 

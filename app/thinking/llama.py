@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from app.core.errors import ModelMissingError, ThinkingError
 from app.core.turn import CancelToken
 from app.core.types import Message, Role
-from app.thinking.prompt import fit
+from app.thinking.gguf import context_length
+from app.thinking.prompt import fit, recent
 
 if TYPE_CHECKING:
     from llama_cpp import Llama
@@ -21,13 +22,17 @@ _FRAME_TOKENS = 8
 
 @dataclass(frozen=True, slots=True)
 class LlamaOptions:
-    """How the model is run. Temperature 0 takes the likeliest token, so answers repeat exactly."""
+    """How the model is run. Temperature 0 takes the likeliest token, so answers repeat exactly.
+
+    ``exchanges`` is how much of the conversation it is told; None tells all that fits.
+    """
 
     threads: int = 1
     context_tokens: int = 4096
     reply_tokens: int = 256
     temperature: float = 0.0
     gpu_layers: int = 0
+    exchanges: int | None = None
 
 
 class LlamaChat:
@@ -38,6 +43,7 @@ class LlamaChat:
         self._options = options or LlamaOptions()
         self._llama: Llama | None = None
         self._budget = 0
+        self._reply_tokens = 0
 
     def load(self) -> None:
         """Load the file and answer once with one token.
@@ -45,14 +51,14 @@ class LlamaChat:
         Raises:
             ModelMissingError: when it is missing, cut short, or no chat model in GGUF.
         """
-        _check(self._path)
+        window = min(_checked(self._path) or 4096, self._options.context_tokens)
         from llama_cpp import Llama
 
         options = self._options
         try:
-            self._llama = Llama(
+            llama = Llama(
                 str(self._path),
-                n_ctx=options.context_tokens,
+                n_ctx=window,
                 n_threads=options.threads,
                 n_threads_batch=options.threads,
                 n_gpu_layers=options.gpu_layers,
@@ -60,19 +66,12 @@ class LlamaChat:
             )
         except (ValueError, RuntimeError, AssertionError) as error:
             raise _unusable(self._path) from error
-        if "tokenizer.chat_template" not in self._llama.metadata:
-            self._llama = None
+        if "tokenizer.chat_template" not in llama.metadata:
             raise ModelMissingError(
                 f"The language model {self._path} has no chat template: choose an instruct or "
                 "chat model in GGUF."
             )
-        trained = int(
-            self._llama.metadata.get(
-                f"{self._llama.metadata.get('general.architecture')}.context_length",
-                options.context_tokens,
-            )
-        )
-        window = min(trained, options.context_tokens)
+        self._llama = llama
         self._reply_tokens = min(options.reply_tokens, window // 2)
         self._budget = window - self._reply_tokens
         for _ in self._pieces([Message(Role.USER, "Hello.")], tokens=1):
@@ -87,6 +86,8 @@ class LlamaChat:
         if self._llama is None:
             self.load()
         budget = self._budget
+        if self._options.exchanges is not None:
+            messages = recent(messages, self._options.exchanges)
         while True:
             kept = fit(messages, budget, self._cost)
             pieces = self._pieces(kept, self._reply_tokens)
@@ -129,7 +130,8 @@ class LlamaChat:
                 yield text
 
 
-def _check(path: Path) -> None:
+def _checked(path: Path) -> int | None:
+    """The tokens that the model was trained for, once the file is known to be a GGUF."""
     if not path.is_file():
         raise ModelMissingError(
             f"There is no language model {path}: name a GGUF file or a server's address with --llm."
@@ -137,14 +139,17 @@ def _check(path: Path) -> None:
     try:
         with path.open("rb") as file:
             magic = file.read(4)
+        if magic != b"GGUF":
+            raise ModelMissingError(
+                f"The language model {path} is not a GGUF file: name one with --llm."
+            )
+        return context_length(path)
     except OSError as error:
         raise ModelMissingError(
             f"The language model {path} cannot be read: check its rights."
         ) from error
-    if magic != b"GGUF":
-        raise ModelMissingError(
-            f"The language model {path} is not a GGUF file: name one with --llm."
-        )
+    except ValueError as error:
+        raise _unusable(path) from error
 
 
 def _unusable(path: Path) -> ModelMissingError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
@@ -19,6 +20,27 @@ def system_prompt(now: datetime, extra: str = "") -> str:
     # The day but not the minute: a prompt that stays the same stays in the model's cache.
     today = f"Today is {now:%A}, {now.day} {now:%B %Y}."
     return " ".join(part for part in (_SPOKEN, today, extra.strip()) if part)
+
+
+# A small model is trained on short conversations; what it is asked again is mostly the name.
+_NAME_GIVEN = re.compile(r"\b(?:my name is|my name's|call me|i am called|i'm called)\b", re.I)
+
+
+def recent(messages: Sequence[Message], exchanges: int) -> list[Message]:
+    """The system message, the last ``exchanges`` exchanges and the new question.
+
+    Before them stays the last exchange in which the user gave a name.
+    """
+    system = [message for message in messages if message.role is Role.SYSTEM]
+    talk = [message for message in messages if message.role is not Role.SYSTEM]
+    start = max(0, len(talk) - 1 - 2 * exchanges)
+    names = [
+        place
+        for place in range(start)
+        if talk[place].role is Role.USER and _NAME_GIVEN.search(talk[place].content)
+    ]
+    named = talk[names[-1] : names[-1] + 2] if names else []
+    return system + named + talk[start:]
 
 
 def fit(messages: Sequence[Message], budget: int, cost: Callable[[Message], int]) -> list[Message]:

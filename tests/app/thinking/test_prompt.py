@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.core.types import Message, Role
-from app.thinking.prompt import fit, system_prompt
+from app.thinking.prompt import fit, recent, system_prompt
 
 
 def test_the_prompt_names_the_day_and_stays_the_same_through_it() -> None:
@@ -29,6 +29,24 @@ def test_oldest_exchanges_go_first_and_the_system_message_stays() -> None:
     kept = fit(told, budget=50, cost=lambda message: 10)
     assert kept == [told[0], *exchange(3), told[-1]][: len(kept)]
     assert [message.content for message in kept] == ["s", "question 3", "answer 3", "last"]
+
+
+@given(st.integers(0, 12), st.integers(0, 8))
+def test_the_last_exchanges(exchanges: int, wanted: int) -> None:
+    told = [Message(Role.SYSTEM, "s")]
+    for number in range(exchanges):
+        told += exchange(number)
+    told.append(Message(Role.USER, "last"))
+    kept = recent(told, wanted)
+    assert kept[0] == told[0]
+    assert kept[1:] == told[1:][-(2 * min(exchanges, wanted) + 1) :]
+
+
+def test_the_name_is_kept() -> None:
+    named = [Message(Role.USER, "By the way, my name is Ada."), Message(Role.ASSISTANT, "Hello.")]
+    told = [*exchange(0), *named, *exchange(1), *exchange(2), Message(Role.USER, "last")]
+    assert recent(told, 1) == [*named, *exchange(2), Message(Role.USER, "last")]
+    assert recent(told, 3) == told[2:]
 
 
 @given(st.integers(0, 12), st.integers(0, 200), st.booleans())

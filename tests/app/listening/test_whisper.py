@@ -1,0 +1,70 @@
+"""The recogniser: long speech is cut in quiet places, unusable folders are told."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.core.errors import ModelMissingError
+from app.listening.whisper import WhisperRecogniser, split_long
+from app.settings import paths
+from tests.fakes.sounds import tone
+
+
+@given(st.integers(0, 120 * 16_000))
+def test_pieces_are_the_whole_and_none_is_too_long(samples: int) -> None:
+    sound = np.arange(samples, dtype=np.float32) % 7
+    pieces = split_long(sound)
+    assert (np.concatenate(pieces) == sound).all()
+    assert max(len(piece) for piece in pieces) <= 28 * 16_000
+
+
+def test_the_cut_is_in_the_pause() -> None:
+    sound = np.concatenate([tone(23.0, 16_000), np.zeros(8_000, np.float32), tone(10.0, 16_000)])
+    first, second = split_long(sound)
+    assert 23.0 <= len(first) / 16_000 <= 23.5
+    assert len(first) + len(second) == len(sound)
+
+
+def copy(to: Path, *, without: str = "", cut: str = "", replace: str = "") -> Path:
+    shutil.copytree(paths.nano() / "whisper", to)
+    if without:
+        (to / without).unlink()
+    if cut:
+        data = (to / cut).read_bytes()
+        (to / cut).write_bytes(data[: len(data) // 2])
+    if replace:
+        (to / replace).write_bytes(b"{}")
+    return to
+
+
+@pytest.mark.parametrize("name", ["model.bin", "config.json", "tokenizer.json"])
+def test_a_folder_that_lacks_a_file_is_told(tmp_path: Path, name: str) -> None:
+    folder = copy(tmp_path / "m", without=name)
+    with pytest.raises(ModelMissingError, match=f"lacks {name}"):
+        WhisperRecogniser(folder).load()
+
+
+@pytest.mark.parametrize("name", ["model.bin", "config.json", "tokenizer.json"])
+def test_a_half_copied_file_is_told(tmp_path: Path, name: str) -> None:
+    folder = copy(tmp_path / "m", cut=name)
+    with pytest.raises(ModelMissingError, match="damaged or of another kind"):
+        WhisperRecogniser(folder).load()
+
+
+@pytest.mark.parametrize("name", ["tokenizer.json", "model.bin"])
+def test_a_file_of_another_kind_is_told(tmp_path: Path, name: str) -> None:
+    folder = copy(tmp_path / "m", replace=name)
+    with pytest.raises(ModelMissingError, match="damaged or of another kind"):
+        WhisperRecogniser(folder).load()
+
+
+def test_no_folder_is_told(tmp_path: Path) -> None:
+    for path in (tmp_path / "none", tmp_path):
+        with pytest.raises(ModelMissingError, match="speech recognition model"):
+            WhisperRecogniser(path).load()
