@@ -49,7 +49,7 @@ def tokens(text: str) -> list[str]:
     while (shorter := _CHOICE.sub(r"\1", text)) != text:
         text = shorter
     found = (token.strip("'") for token in _TOKEN.findall(text))
-    return [token for token in found if token]
+    return [token for token in found if token and token != "s"]  # of {name}'s
 
 
 _NEED_OF_NOUN_FORM = 0.75

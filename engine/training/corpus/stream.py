@@ -17,7 +17,7 @@ from engine.training.corpus.morphology import fix_articles
 
 MIN_WORDS = 3
 MAX_WORDS = 16
-_SHARE_SALAD = 0.18
+_SHARE_SALAD = 0.2
 _SHARE_WRITTEN = 0.25  # of what is not salad
 _SHARE_EXCHANGED = 0.30  # of what is not salad
 _AMBIGUOUS = -1
