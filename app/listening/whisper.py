@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,16 +11,19 @@ import numpy as np
 
 from app.core.errors import ModelMissingError
 from app.core.types import LISTEN_RATE_HZ, FloatArray
+from app.listening.short import ShortDecoder
 
 if TYPE_CHECKING:
     from faster_whisper import WhisperModel
 
 _NEEDED = ("model.bin", "config.json", "tokenizer.json")
-# Whisper hears 30 s at a time. Longer speech is cut at its quietest moment between these.
+# Whisper hears 30 s at a time; the built-in model has learnt from single sentences. Longer speech
+# is cut at its quietest moment between these.
 _PIECE_S = (20.0, 28.0)
+_SMALL_PIECE_S = (5.0, 10.0)
 _QUIET_S = 0.1
-# A vocabulary this small is the built-in model's: it spells with pieces that the usual list of
-# suppressed symbols would ban.
+_SHORTEST_S = 0.1
+# A vocabulary this small is the built-in model's.
 _SMALL_VOCABULARY = 5_000
 # Above this ratio of length to compressed length, Whisper is repeating itself.
 _REPEATING = 2.4
@@ -33,8 +37,9 @@ class WhisperRecogniser:
         self._threads = threads
         self._beam = beam
         self._model: WhisperModel | None = None
-        self._suppress: list[int] = []
+        self._short: ShortDecoder | None = None
         self._language: str | None = None
+        self._piece_s = _PIECE_S
 
     def load(self) -> None:
         """Load the model and run it once on quiet, so that the first turn is as fast as others.
@@ -54,8 +59,9 @@ class WhisperRecogniser:
                 local_files_only=True,
             )
             small = model.hf_tokenizer.get_vocab_size() < _SMALL_VOCABULARY
-            self._suppress = [] if small else [-1]
-            self._language = "en" if small or not model.model.is_multilingual else None
+            self._short = ShortDecoder(model, self._beam) if small else None
+            self._piece_s = _SMALL_PIECE_S if small else _PIECE_S
+            self._language = None if model.model.is_multilingual else "en"
             self._model = model
             self.transcribe(np.zeros(LISTEN_RATE_HZ, np.float32))
         except Exception as error:
@@ -67,10 +73,15 @@ class WhisperRecogniser:
         """The words said; '' when none can be made out. Speech may be longer than 30 s."""
         if self._model is None:
             self.load()
-        texts = [self._piece(piece) for piece in split_long(at_16k)]
+        if len(at_16k) < _SHORTEST_S * LISTEN_RATE_HZ:
+            return ""
+        texts = [self._piece(piece) for piece in split_long(at_16k, self._piece_s)]
         return " ".join(text for text in texts if text)
 
     def _piece(self, samples: FloatArray) -> str:
+        if self._short is not None:
+            text = self._short.text(samples)
+            return "" if repeats(text) else text
         model = self._model
         assert model is not None
         segments, _ = model.transcribe(
@@ -80,18 +91,21 @@ class WhisperRecogniser:
             temperature=0.0,
             condition_on_previous_text=False,
             without_timestamps=True,
-            suppress_tokens=self._suppress,
             vad_filter=False,
         )
-        kept = [
-            segment.text.strip() for segment in segments if segment.compression_ratio <= _REPEATING
-        ]
-        return " ".join(text for text in kept if text)
+        texts = [segment.text.strip() for segment in segments]
+        return " ".join(text for text in texts if text and not repeats(text))
 
 
-def split_long(samples: FloatArray) -> list[FloatArray]:
-    """Pieces of at most 28 s, each cut at the quietest tenth of a second after its 20th."""
-    least, most = (round(edge * LISTEN_RATE_HZ) for edge in _PIECE_S)
+def repeats(text: str) -> bool:
+    """Whether a text says the same over and over, as Whisper does when it hears nothing."""
+    data = text.encode()
+    return len(data) > _REPEATING * len(zlib.compress(data))
+
+
+def split_long(samples: FloatArray, piece_s: tuple[float, float] = _PIECE_S) -> list[FloatArray]:
+    """Pieces no longer than ``piece_s[1]``, each cut at its quietest place after ``piece_s[0]``."""
+    least, most = (round(edge * LISTEN_RATE_HZ) for edge in piece_s)
     step = round(_QUIET_S * LISTEN_RATE_HZ)
     pieces: list[FloatArray] = []
     while len(samples) > most:

@@ -10,10 +10,35 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.audio.files import FileReader
 from app.core.errors import ModelMissingError
-from app.listening.whisper import WhisperRecogniser, split_long
+from app.listening.short import padded_frames
+from app.listening.whisper import WhisperRecogniser, repeats, split_long
 from app.settings import paths
 from tests.fakes.sounds import tone
+
+
+def test_repetition_is_noticed() -> None:
+    assert repeats("thank you " * 30)
+    assert not repeats("Thank you, thank you, thank you very much for all of this.")
+    assert not repeats("")
+
+
+@given(st.integers(1, 5000), st.sampled_from([80, 128]))
+def test_padding_never_makes_the_length_that_is_taken_for_features(frames: int, mels: int) -> None:
+    padded = padded_frames(frames, mels)
+    assert padded % 2 == 0
+    assert padded // 2 != mels
+    assert frames + 50 <= padded <= frames + 53
+
+
+@pytest.mark.parametrize("frames", [108, 109, 110, 111, 112])
+def test_speech_of_the_bad_length_is_understood(frames: int) -> None:
+    """At 110 frames the encoder's output would have 80 positions, one per mel band."""
+    blocks = FileReader().blocks(paths.samples() / "question-3.flac", lambda line: None)
+    sound = np.concatenate([block.at_16k for block in blocks])[2000:]
+    heard = WhisperRecogniser(paths.nano() / "whisper").transcribe(sound[: frames * 320 - 160])
+    assert heard.lower().startswith("what is")
 
 
 @given(st.integers(0, 120 * 16_000))
