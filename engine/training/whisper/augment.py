@@ -86,7 +86,7 @@ def smear(raw: Floats, rng: np.random.Generator) -> Floats:
     blurred = (1.0 - 2.0 * weight) * raw
     blurred += weight * (np.roll(raw, 1, axis) + np.roll(raw, -1, axis))
     grain = rng.standard_normal(raw.shape, dtype=np.float32) * np.float32(rng.uniform(0.0, 0.2))
-    return blurred + grain
+    return np.asarray(blurred + grain, np.float32)
 
 
 def _holes(raw: Floats, rng: np.random.Generator) -> Floats:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -27,6 +28,7 @@ SILENCE_SHARE = 0.03
 TIMESTAMP_SHARE = 0.15
 JOIN_SHARE = 0.2
 MAX_ITEM_S = 16.0
+STOCK_ITEMS = 4  # items of a batch padded to STOCK_FRAMES
 POOL = 384  # items sorted by length together
 WORD_TAIL_S = 0.5  # a last word's assumed length
 
@@ -67,10 +69,10 @@ class Batch:
 
     def to(self, device: torch.device) -> Batch:
         """The same batch on `device`."""
-        moved = {
-            name: value.to(device) if isinstance(value := getattr(self, name), Tensor) else value
-            for name in self.__slots__
-        }
+        moved: dict[str, Any] = {}
+        for name in self.__slots__:
+            value = getattr(self, name)
+            moved[name] = value.to(device) if isinstance(value, Tensor) else value
         return Batch(**moved)
 
 
@@ -230,7 +232,7 @@ class Batches:
         longest = len(group[-1].mel)
         draw = self._rng.random()
         if draw < self.stock_padding_share:
-            return collate(group[:8], self._tokenizer, STOCK_FRAMES)
+            return collate(group[:STOCK_ITEMS], self._tokenizer, STOCK_FRAMES)
         extra = 2 * int(self._rng.integers(0, FRAMES_PER_S // 2)) if draw < 0.5 else 0
         return collate(group, self._tokenizer, longest + extra)
 

@@ -43,7 +43,7 @@ def write_transformers(
     """
     from transformers import GenerationConfig, WhisperConfig, WhisperForConditionalGeneration
 
-    special = {
+    special: dict[str, Any] = {
         "bos_token_id": tokenizer.eot,
         "eos_token_id": tokenizer.eot,
         "pad_token_id": tokenizer.eot,

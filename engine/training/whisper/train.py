@@ -45,8 +45,8 @@ class Plan:
     weight_decay: float = 0.05
     warm_up_steps: int = 150
     hold_share: float = 0.4
-    stock_padding_from: float = 0.87
-    stock_padding_share: float = 0.12
+    stock_padding: tuple[tuple[float, float], ...] = ((0.35, 0.03), (0.87, 0.12))
+    """(progress, share of batches padded as the stock class pads, from there on)."""
     average: float = 0.998
     report_s: float = 30.0
     checkpoint_s: float = 180.0
@@ -58,6 +58,14 @@ def schedule(plan: Plan, progress: float, steps: int) -> float:
     """
     fall = (1.0 - progress) / (1.0 - plan.hold_share)
     return min(1.0, (steps + 1) / plan.warm_up_steps) * max(0.0, min(1.0, fall))
+
+
+def stock_share(plan: Plan, progress: float) -> float:
+    """The share of batches to pad to the stock class's length.
+
+    Without any the stock class answers nonsense: attention spreads over silence that it never saw.
+    """
+    return max([share for start, share in plan.stock_padding if progress >= start], default=0.0)
 
 
 def _optimizers(model: Recogniser, plan: Plan) -> list[torch.optim.Optimizer]:
@@ -118,9 +126,8 @@ class Trainer:
         clock = time.monotonic()
         reported = saved = self.elapsed_s
         for batch in batches:
-            late = self.progress >= self.plan.stock_padding_from
-            batches.stock_padding_share = self.plan.stock_padding_share if late else 0.0
-            self._note(self._step(batch.to(self.device)))
+            batches.stock_padding_share = stock_share(self.plan, self.progress)
+            self._note(self.step(batch.to(self.device)))
             self.heard_s += batch.seconds
             now = time.monotonic()
             self.elapsed_s += now - clock
@@ -138,7 +145,8 @@ class Trainer:
             if finished:
                 return
 
-    def _step(self, batch: Batch) -> Losses:
+    def step(self, batch: Batch) -> Losses:
+        """One update on a batch that is on the trainer's device."""
         share = schedule(self.plan, self.progress, self.steps)
         for optimizer in self.optimizers:
             for group in optimizer.param_groups:
