@@ -19,7 +19,7 @@ def plural(noun: str) -> str:
     if noun.endswith("'s"):
         return noun
     if noun.endswith(("s", "x", "ch", "sh", "z")):
-        return noun + "es" if not noun.endswith("ach") or noun.endswith("each") else noun + "s"
+        return noun + ("s" if noun.endswith("mach") else "es")
     if noun.endswith("y") and noun[-2] not in _VOWELS:
         return noun[:-1] + "ies"
     return noun + "s"
