@@ -88,7 +88,7 @@ class StandardFactory:
 
     def recogniser(self) -> Recogniser:
         """faster-whisper, warmed up."""
-        recogniser = WhisperRecogniser(self.settings.asr, threads=self.settings.threads)
+        recogniser = WhisperRecogniser(self.settings.asr, threads=self.settings.library_threads)
         recogniser.load()
         return recogniser
 
@@ -113,7 +113,7 @@ class StandardFactory:
         return LlamaChat(
             settings.llm_path,
             LlamaOptions(
-                threads=settings.threads,
+                threads=settings.library_threads,
                 reply_tokens=settings.reply_tokens,
                 temperature=settings.temperature,
                 exchanges=_NANO_EXCHANGES if "llm" in settings.nano_parts() else None,

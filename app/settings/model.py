@@ -36,11 +36,16 @@ class Settings(BaseModel):
     voice: str | None = None
     device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
     precision: str = Field(default="auto", pattern=r"^(auto|bf16|fp32)$")
-    threads: int = Field(default_factory=default_threads, ge=1, le=256)
+    threads: int | None = Field(default=None, ge=1, le=256)
     seed: int = Field(default=0, ge=0, lt=2**63)
     temperature: float = Field(default=0.0, ge=0.0, le=2.0)
     reply_tokens: int = Field(default=256, ge=16, le=4096)
     turn_s: float = Field(default=60.0, ge=1.0, le=600.0)
+
+    @property
+    def library_threads(self) -> int:
+        """Threads for recogniser and language model; the engine knows its own best number."""
+        return self.threads or default_threads()
 
     @property
     def llm_is_server(self) -> bool:

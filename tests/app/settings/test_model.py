@@ -15,7 +15,8 @@ def test_defaults_are_the_built_in_pack() -> None:
     settings = settings_from({"asr": None, "threads": None})
     assert settings.nano_parts() == ["asr", "llm", "model"]
     assert not settings.llm_is_server
-    assert settings.threads >= 1
+    assert settings.threads is None
+    assert settings.library_threads >= 1
 
 
 def test_own_models_are_not_the_pack() -> None:
