@@ -25,6 +25,7 @@ from app.listening.vad import SileroVad
 from app.listening.whisper import WhisperRecogniser
 from app.settings.model import Settings
 from app.speaking.csm import CsmSpeech, EngineOptions
+from app.thinking import tools
 from app.thinking.llama import LlamaChat, LlamaOptions
 from app.thinking.prompt import system_prompt
 from app.thinking.server import ServerChat, ServerOptions, key_from, shown
@@ -94,8 +95,6 @@ class StandardFactory:
 
     def chat(self) -> ChatModel:
         """The tools in front of a GGUF file or a server."""
-        from app.thinking import tools
-
         model = self.model()
         model.load()
         return ToolsFirst(model, tools.answer, self.clock)
@@ -109,7 +108,9 @@ class StandardFactory:
                 reply_tokens=settings.reply_tokens,
                 temperature=settings.temperature,
             )
-            return ServerChat(settings.llm, self.clock, key=key_from(os.environ), options=options)
+            return ServerChat(
+                settings.llm, self.clock, key=key_from(os.environ), options=options, tools=tools
+            )
         return LlamaChat(
             settings.llm_path,
             LlamaOptions(

@@ -15,11 +15,15 @@ from app.core.errors import InputError, ServerError
 from app.core.ports import Clock
 from app.core.turn import CancelToken
 from app.core.types import Message
+from app.thinking.toolcalls import ToolBox, ToolCalls
 
 if TYPE_CHECKING:
     import httpx
 
 KEY_VARIABLES = ("PARLEY_LLM_KEY", "OPENAI_API_KEY")
+# Requests for one answer: the last goes without tools, so that words must come.
+_TOOL_ROUNDS = 4
+_REFUSES_TOOLS = (400, 422, 500, 501)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +41,10 @@ class ServerOptions:
     stall_s: float = 15.0
 
 
+class _NoToolsError(Exception):
+    """The server refused a request that offers tools."""
+
+
 class ServerChat:
     """The ``ChatModel`` on a server."""
 
@@ -47,12 +55,14 @@ class ServerChat:
         *,
         key: str | None = None,
         options: ServerOptions | None = None,
+        tools: ToolBox | None = None,
     ) -> None:
         self._url = endpoint(url)
         self.place = shown(self._url)
         self._clock = clock
         self._key = key
         self._options = options or ServerOptions()
+        self._tools = tools
 
     def load(self) -> None:
         """Nothing to load: whether the server answers shows when it is asked."""
@@ -63,6 +73,26 @@ class ServerChat:
         Raises:
             ServerError: when the server is down, slow, refuses, breaks off or talks nonsense.
         """
+        talk: list[dict[str, Any]] = [
+            {"role": str(message.role), "content": message.content} for message in messages
+        ]
+        for rounds_left in reversed(range(_TOOL_ROUNDS)):
+            calls = ToolCalls()
+            body = self._body(talk)
+            if self._tools is not None and rounds_left:
+                body["tools"] = self._tools.schemas()
+            try:
+                yield from self._answer(body, calls, cancel)
+            except _NoToolsError:
+                # This server or model knows no tools: do without from now on.
+                self._tools = None
+                continue
+            if self._tools is None or not calls.calls or cancel.cancelled:
+                return
+            talk += calls.answered(self._tools, self._clock.now())
+
+    def _answer(self, body: dict[str, Any], calls: ToolCalls, cancel: CancelToken) -> Iterator[str]:
+        """One request and the texts of its answer; asked-for tools go into ``calls``."""
         import httpx
 
         options = self._options
@@ -71,14 +101,14 @@ class ServerChat:
         try:
             with (
                 httpx.Client(timeout=timeout, trust_env=False) as client,
-                client.stream(
-                    "POST", self._url, json=self._body(messages), headers=self._headers()
-                ) as response,
+                client.stream("POST", self._url, json=body, headers=self._headers()) as response,
             ):
                 if response.status_code != 200:
                     response.read()
+                    if "tools" in body and response.status_code in _REFUSES_TOOLS:
+                        raise _NoToolsError
                     raise self._refused(response)
-                for text in self._texts(response):
+                for text in self._texts(response, calls):
                     if cancel.cancelled:
                         return
                     started = True
@@ -97,16 +127,15 @@ class ServerChat:
                 "http://127.0.0.1:8080/v1 with --llm."
             ) from error
 
-    def _body(self, messages: Sequence[Message]) -> dict[str, Any]:
-        body: dict[str, Any] = {
-            "messages": [{"role": str(m.role), "content": m.content} for m in messages],
+    def _body(self, talk: list[dict[str, Any]]) -> dict[str, Any]:
+        return {
+            # Servers with one model need no name; those with many say so when it is missing.
+            "model": self._options.model or "default",
+            "messages": talk,
             "stream": True,
             "max_tokens": self._options.reply_tokens,
             "temperature": self._options.temperature,
         }
-        # Servers with one model need no name; those with many say so when it is missing.
-        body["model"] = self._options.model or "default"
-        return body
 
     def _headers(self) -> dict[str, str]:
         headers = {"Accept": "text/event-stream"}
@@ -114,11 +143,11 @@ class ServerChat:
             headers["Authorization"] = f"Bearer {self._key}"
         return headers
 
-    def _texts(self, response: httpx.Response) -> Iterator[str]:
+    def _texts(self, response: httpx.Response, calls: ToolCalls) -> Iterator[str]:
         """The texts of a stream of events, or the whole of an answer that is not streamed."""
         if response.headers.get("content-type", "").startswith("application/json"):
             response.read()
-            yield from self._pieces(response.text, "message")
+            yield from self._pieces(response.text, "message", calls)
             return
         deadline = self._clock.monotonic_s() + self._options.first_s
         started = finished = False
@@ -134,14 +163,14 @@ class ServerChat:
             if data == "[DONE]":
                 return
             finished = finished or _finish_reason(data)
-            for text in self._pieces(data, "delta"):
+            for text in self._pieces(data, "delta", calls):
                 started = True
                 deadline = self._clock.monotonic_s() + self._options.stall_s
                 yield text
         if not finished:
             raise self._broke_off(started)
 
-    def _pieces(self, data: str, part: str) -> Iterator[str]:
+    def _pieces(self, data: str, part: str, calls: ToolCalls) -> Iterator[str]:
         """The text in one JSON object of the chat format."""
         try:
             parsed: Any = json.loads(data)
@@ -159,7 +188,10 @@ class ServerChat:
             raise self._nonsense()
         for choice in choices[:1]:
             piece = choice.get(part) if isinstance(choice, dict) else None
-            text = piece.get("content") if isinstance(piece, dict) else None
+            if not isinstance(piece, dict):
+                continue
+            calls.add(piece.get("tool_calls"))
+            text = piece.get("content")
             if isinstance(text, str) and text:
                 yield text
 

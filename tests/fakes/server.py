@@ -26,7 +26,7 @@ class Script:
     """What the server does with a request.
 
     ``parts`` are sent one by one; ``hang_after`` keeps the line open and silent after so many until
-    the test ends; ``cut`` drops the connection in the middle of the announced length.
+    the test ends; ``then`` is for the next request; ``cut`` drops the connection in the middle of the announced length.
     """
 
     parts: Sequence[bytes] = (
@@ -40,6 +40,7 @@ class Script:
     hang_after: int | None = None
     cut: bool = False
     keep_alive: bool = False
+    then: Script | None = None
 
 
 @dataclass
@@ -98,6 +99,8 @@ def _handler(fake: FakeServer) -> type[BaseHTTPRequestHandler]:
 
 def _play(handler: BaseHTTPRequestHandler, fake: FakeServer) -> None:
     script = fake.script
+    if script.then is not None:
+        fake.script = script.then
     handler.close_connection = True
     if script.hang_after == 0 and not script.keep_alive:
         fake.released.wait(10)

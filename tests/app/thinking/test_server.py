@@ -10,7 +10,9 @@ from app.core.clock import SystemClock
 from app.core.errors import InputError, ServerError
 from app.core.turn import CancelToken, TurnId
 from app.core.types import Message, Role
+from app.thinking import tools
 from app.thinking.server import ServerChat, ServerOptions, endpoint, key_from, shown
+from app.thinking.toolcalls import ToolCalls
 from tests.fakes.server import DONE, Script, event, free_address, serving
 
 QUICK = ServerOptions(model="m", connect_s=2.0, first_s=0.2, stall_s=0.2)
@@ -150,6 +152,65 @@ def test_cancel_stops_between_tokens() -> None:
         assert next(stream) == "Hello "
         token.cancel()
         assert list(stream) == []
+
+
+def calling(*pieces: dict) -> bytes:
+    body = {"choices": [{"delta": {"tool_calls": list(pieces)}, "finish_reason": None}]}
+    return f"data: {json.dumps(body)}\n\n".encode()
+
+
+CALL = [
+    calling({"index": 0, "id": "a1", "function": {"name": "spe", "arguments": ""}}),
+    calling({"index": 0, "function": {"name": "ll", "arguments": '{"word": '}}),
+    calling({"index": 0, "function": {"arguments": '"cat"}'}}),
+    event(None, "tool_calls"),
+    DONE,
+]
+
+
+def ask_with_tools(url: str) -> str:
+    chat = ServerChat(url, SystemClock(), options=PATIENT, tools=tools)
+    return "".join(chat.stream(MESSAGES, CancelToken(TurnId(1))))
+
+
+def test_a_tool_that_the_model_calls_is_run_and_told() -> None:
+    with serving(Script(CALL, then=Script())) as server:
+        assert ask_with_tools(server.url) == "Hello there, my friend."
+    first, second = server.bodies
+    assert {tool["function"]["name"] for tool in first["tools"]} >= {"spell", "calculate"}
+    asked, told = second["messages"][-2:]
+    assert asked["tool_calls"][0]["function"] == {"name": "spell", "arguments": '{"word": "cat"}'}
+    assert told["role"] == "tool"
+    assert told["tool_call_id"] == "a1"
+    assert "C, A, T" in told["content"].upper()
+
+
+def test_a_wrong_call_is_told_to_the_model() -> None:
+    wrong = [calling({"index": 0, "function": {"name": "fly", "arguments": "{}"}}), DONE]
+    with serving(Script([*wrong[:1], event(None, "tool_calls"), DONE], then=Script())) as server:
+        assert ask_with_tools(server.url) == "Hello there, my friend."
+    assert "no tool called" in server.bodies[1]["messages"][-1]["content"]
+
+
+def test_a_model_that_calls_for_ever_is_asked_for_words() -> None:
+    with serving(Script(CALL)) as server:
+        assert ask_with_tools(server.url) == ""
+    assert len(server.bodies) == 4
+    assert "tools" not in server.bodies[-1]
+
+
+def test_a_server_without_tools_is_asked_without() -> None:
+    refusal = Script([b"{}"], status=400, content_type="application/json", then=Script())
+    with serving(refusal) as server:
+        assert ask_with_tools(server.url) == "Hello there, my friend."
+    assert "tools" not in server.bodies[1]
+
+
+@pytest.mark.parametrize("pieces", [3, [3], [{"index": "x"}], [{"function": 3}], None])
+def test_calls_of_unknown_form_are_passed_over(pieces: object) -> None:
+    calls = ToolCalls()
+    calls.add(pieces)
+    assert all(not call.name for call in calls.calls.values())
 
 
 @pytest.mark.parametrize(
