@@ -13,6 +13,7 @@ from torch import nn
 
 from engine.config import CsmConfig
 from engine.csm.model import CsmModel
+from engine.training.csm.attention import use_matmul_attention
 from engine.training.csm.batch import Batch, Corruption, collate
 from engine.training.csm.losses import LossRecipe, csm_losses
 from engine.training.csm.sequences import Mix, Pool
@@ -30,7 +31,7 @@ class CsmRecipe:
     floor: float = 0.02
     warm_up_steps: int = 100
     weight_decay: float = 0.05
-    positions: int = 1400
+    positions: int = 950
     round_sequences: int = 48
     """Sequences that are drawn at once, sorted by length into batches and shuffled."""
     guide: tuple[float, float] = (0.3, 0.03)
@@ -74,6 +75,7 @@ def train_csm(
     """
     model = CsmModel(config)
     start_weights(model, recipe.seed)
+    use_matmul_attention(model)
     state = TrainState(
         {"model": model}, _optimiser(model, recipe), np.random.default_rng(recipe.seed)
     )

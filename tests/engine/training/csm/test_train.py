@@ -47,7 +47,7 @@ def shards(tmp_path: Path) -> Path:
     return tmp_path / "shards"
 
 
-class Interrupted(Exception):
+class InterruptedRunError(Exception):
     pass
 
 
@@ -57,9 +57,9 @@ def test_resumed_training_equals_uninterrupted_training(shards: Path, tmp_path: 
 
     def stop(_model: object, step: int) -> None:
         saves.append(step)
-        raise Interrupted
+        raise InterruptedRunError
 
-    with pytest.raises(Interrupted):
+    with pytest.raises(InterruptedRunError):
         train_csm(CONFIG, shards, RECIPE, tmp_path / "parts", on_save=stop)
     assert 0 < saves[0] < RECIPE.budget.steps
     parts = train_csm(CONFIG, shards, RECIPE, tmp_path / "parts")
