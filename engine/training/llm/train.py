@@ -33,7 +33,7 @@ class TrainingPlan:
 
     seconds: float
     seed: int
-    tokens_per_batch: int = 4608
+    tokens_per_batch: int = 2560
     longest_dialogue: int = 320
     muon_lr: float = 0.014
     adam_lr: float = 0.004
