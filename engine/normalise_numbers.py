@@ -24,6 +24,8 @@ _MOST_DIGITS = 15
 _NUM = r"(?:\d{1,3}(?:,\d{3}){1,5}(?!\d)|\d{1,18})(?:\.\d{1,18})?"
 _START = r"(?<![\w.])"
 
+HAS_DIGIT = re.compile(r"\d")
+
 _LONG_RUN = re.compile(rf"\d{{{_MOST_DIGITS + 1},}}")
 _LEADING_POINT = re.compile(r"(?<![\w.)])\.(?=\d)")
 _MINUS = re.compile(r"(?<![\w)\]%.,-])-(?=\d|[$€£¥]\d)")
@@ -90,6 +92,8 @@ _PAIRS = {
 
 def word_numbers(text: str) -> str:
     """Every digit in ``text`` in words."""
+    if not HAS_DIGIT.search(text):
+        return text
     text = _LONG_RUN.sub(lambda m: digits(m[0]), text)
     text = _LEADING_POINT.sub("0.", text)
     text = _ABOUT.sub("about ", _COUNT_SIGN.sub("number ", text))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from engine.normalise_numbers import cardinal, ordinal, year_words
+from engine.normalise_numbers import HAS_DIGIT, cardinal, ordinal, year_words
 
 MONTHS = (
     "January",
@@ -24,7 +24,7 @@ _DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Su
 
 _MONTH = r"(Jan(?:uary)?|Feb(?:ruary)?|Mar(?:ch)?|Apr(?:il)?|May|June?|July?|Aug(?:ust)?|Sept?(?:ember)?|Oct(?:ober)?|Nov(?:ember)?|Dec(?:ember)?)"
 _NO_DIGIT = r"(?![\d/])"
-_ISO = re.compile(r"(?<![\d-])(\d{4})-(\d{2})-(\d{2})(?:T(?=\d\d:))?(?![\d-])")
+_ISO = re.compile(r"(?<![\d-])(\d{4})-(\d{2})-(\d{2})(?:T(?=\d\d:)|(?![\d-]))")
 _NUMERIC = re.compile(r"(?<![\d/.-])(\d{1,2})([/.-])(\d{1,2})\2(\d{4}|\d{2})(?![\d/]|[.-]\d)")
 _DAY_MONTH = re.compile(
     rf"(?<![\d.,:/-])(\d{{1,2}})(?:st|nd|rd|th)? (?:of )?{_MONTH}\b\.?(?:,? (\d{{4}})\b{_NO_DIGIT})?"
@@ -49,6 +49,8 @@ _TIME_RANGE = re.compile(
 
 def word_times(text: str) -> str:
     """Every date and time of day in words. What only looks like one is left alone."""
+    if not HAS_DIGIT.search(text):
+        return text
     text = _WEEKDAY.sub(_weekday, text)
     text = _ISO.sub(_iso, text)
     text = _NUMERIC.sub(_numeric, text)

@@ -156,7 +156,6 @@ _SYMBOLS = (
     (re.compile(r"@"), " at "),
     (re.compile(r"#"), " hashtag "),
 )
-_FORMULA_DASH = re.compile(r"(?<=[a-z]) - (?=\d)")
 
 # --- capitals ------------------------------------------------------------------------------------
 
@@ -313,7 +312,5 @@ def _ends_text(match: re.Match[str]) -> bool:
 
 def _initials(match: re.Match[str]) -> str:
     letters = (match[1] + (match[2] or "")).replace(".", "")
-    if letters.islower() and len(letters) == 2 and letters not in ("am", "pm"):
-        pass
     said = " ".join(letters.upper())
     return said + ("." if not match[2] and _ends_text(match) else "")
