@@ -13,7 +13,7 @@ os.environ["TOKENIZERS_PARALLELISM"] = "false"
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
-from hypothesis import HealthCheck, settings  # noqa: E402  (after the environment is set)
+from hypothesis import HealthCheck, settings  # after the environment is set
 
 # Machines differ and may be busy: no test fails for being slow.
 settings.register_profile("parley", deadline=None, suppress_health_check=[HealthCheck.too_slow])
