@@ -117,6 +117,7 @@ class StandardFactory:
                 threads=settings.library_threads,
                 reply_tokens=settings.reply_tokens,
                 temperature=settings.temperature,
+                gpu=settings.device != "cpu",
                 exchanges=_NANO_EXCHANGES if "llm" in settings.nano_parts() else None,
             ),
         )

@@ -24,6 +24,7 @@ _FRAME_TOKENS = 8
 class LlamaOptions:
     """How the model is run. Temperature 0 takes the likeliest token, so answers repeat exactly.
 
+    ``gpu`` puts the whole model on a graphics card where llama.cpp was built for one.
     ``exchanges`` is how much of the conversation it is told; None tells all that fits.
     """
 
@@ -31,7 +32,7 @@ class LlamaOptions:
     context_tokens: int = 4096
     reply_tokens: int = 256
     temperature: float = 0.0
-    gpu_layers: int = 0
+    gpu: bool = True
     exchanges: int | None = None
 
 
@@ -52,7 +53,7 @@ class LlamaChat:
             ModelMissingError: when it is missing, cut short, or no chat model in GGUF.
         """
         window = min(_checked(self._path) or 4096, self._options.context_tokens)
-        from llama_cpp import Llama
+        from llama_cpp import Llama, llama_supports_gpu_offload
 
         options = self._options
         try:
@@ -61,7 +62,7 @@ class LlamaChat:
                 n_ctx=window,
                 n_threads=options.threads,
                 n_threads_batch=options.threads,
-                n_gpu_layers=options.gpu_layers,
+                n_gpu_layers=-1 if options.gpu and llama_supports_gpu_offload() else 0,
                 verbose=False,
             )
         except (ValueError, RuntimeError, AssertionError) as error:

@@ -8,6 +8,7 @@ from datetime import datetime
 from app.core.ports import ChatModel, Clock
 from app.core.turn import CancelToken
 from app.core.types import Message, Role
+from app.thinking.thoughts import without_thoughts
 
 Answer = Callable[[str, datetime], str | None]
 
@@ -28,4 +29,4 @@ class ToolsFirst:
             if answer:
                 yield answer
                 return
-        yield from self._model.stream(messages, cancel)
+        yield from without_thoughts(self._model.stream(messages, cancel))
