@@ -93,7 +93,8 @@ _AUTOLINK = re.compile(r"<((?:https?://|mailto:)[^<>\s]{1,600})>")
 _TAG = re.compile(r"</?[A-Za-z][^<>\n]{0,300}>|<!--[^<>\n]{0,300}-->")
 _BREAK_TAG = re.compile(r"<(?:br|/p|/li|/h[1-6]|/div) ?/?>", re.IGNORECASE)
 _EMPHASIS = re.compile(r"\*\*+|__+|~~+|(?<![\w*])[*_](?=\S)|(?<=[^\s*_])[*_](?![\w*])")
-_ENDS_LINE = (".", "!", "?", ",", ";", ":", "-", "—", "–")
+_OPEN_ENDS = (",", ";", ":", "-", "—", "–")
+_ENDS_LINE = (".", "!", "?", *_OPEN_ENDS)
 
 
 def clean_characters(text: str) -> str:
@@ -167,13 +168,13 @@ def _joined(lines: list[tuple[str, bool]]) -> str:
     parts: list[str] = []
     alone_before = True
     for line, alone in lines:
-        if parts and not parts[-1].endswith(_ENDS_LINE) and (line or alone):
+        if parts and alone and parts[-1].endswith(_OPEN_ENDS):
+            parts[-1] = parts[-1].rstrip("".join(_OPEN_ENDS)) + "."
+        elif parts and line and not parts[-1].endswith(_ENDS_LINE):
             if alone or alone_before:
                 parts[-1] += "."
             elif line[0].isupper():
                 parts[-1] += ","
-        elif parts and alone and parts[-1].endswith((",", ";", ":", "-", "—", "–")) and line == "":
-            parts[-1] = parts[-1].rstrip(",;:-—–") + "."
         if line:
             parts.append(line)
         alone_before = alone

@@ -27,6 +27,8 @@ _START = r"(?<![\w.])"
 HAS_DIGIT = re.compile(r"\d")
 
 _LONG_RUN = re.compile(rf"\d{{{_MOST_DIGITS + 1},}}")
+_CONTINENTAL = re.compile(r"(?<![\w.,])(\d{1,3}(?:\.\d{3}){1,4}),(\d{2})(?!\d)")
+_DIALLED = re.compile(r"\b([Dd]ial|[Cc]all(?:ed|ing)?) (\d{3})\b(?![.,:]?\d)")
 _LEADING_POINT = re.compile(r"(?<![\w.)])\.(?=\d)")
 _MINUS = re.compile(r"(?<![\w)\]%.,-])-(?=\d|[$€£¥]\d)")
 _PHONE = re.compile(
@@ -39,9 +41,11 @@ _PHONE = re.compile(
 _YEARS = re.compile(r"(?<![\w.,-])(1[1-9]\d\d|20\d\d) ?[-–—] ?(1[1-9]\d\d|20\d\d)(?![\w-])")
 _RANGE = re.compile(r"(?<=\d)( ?(?:%|°[CF]?|[A-Za-z]{1,3}))?(?: ?[–—] ?|-)(?=[$€£¥]?\d)")
 _FEET = re.compile(rf"{_START}(\d{{1,3}}) ?(?:'|ft\.?) ?(\d{{1,2}}) ?(?:\"|''|in\b)")
-_INCHES = re.compile(rf"{_START}({_NUM})in\b")
+_INCHES = re.compile(rf"{_START}({_NUM})(?:in\b| in\.)")
 _BY = re.compile(rf"{_START}({_NUM})(?:x|×| × )(?={_NUM})")
-_COUNT_SIGN = re.compile(r"#(?=\d)|\bNo\.? ?(?=\d)|\bno\. ?(?=\d)")
+_COUNT_SIGN = re.compile(
+    r"#(?=\d)|\bNo\.? ?(?=\d)|(?<=\bthe )no\. ?(?=\d)|(?<=\bbus )no\. ?(?=\d)|(?<=\broom )no\. ?(?=\d)"
+)
 _ABOUT = re.compile(r"[~≈] ?(?=[$€£¥]?\d)")
 
 _SIGN = r"(?:US|CA|AU|NZ|HK|[AC](?=\$))?([$€£¥₹₩]) ?"
@@ -50,22 +54,24 @@ _MONEY = re.compile(rf"{_SIGN}({_NUM}){_SCALE}(?: to [$€£¥₹₩]?({_NUM}){_
 _MONEY_AFTER = re.compile(
     rf"{_START}({_NUM})(?: ?([€£¥₹₩])(?!\d)| ?(USD|EUR|GBP|JPY|CHF|CAD|AUD|INR)\b| ?(¢))"
 )
-_UNIT = re.compile(
-    rf"{_START}({_NUM})([ -]?)({'|'.join(sorted(map(re.escape, UNITS), key=len, reverse=True))})"
-    r"(?![A-Za-z0-9^])(?!/[A-Za-z]{1,2}\b)(?!'[A-Za-z])"
+_UNIT_NAME = (
+    rf"({'|'.join(sorted(map(re.escape, UNITS), key=len, reverse=True))})"
+    r"(?![A-Za-z0-9^])(?!/[A-Za-z]{1,2}\b)(?!'[A-Za-z])(?:(?<=[a-z]{2})\.(?= [a-z]))?"
 )
+_UNIT = re.compile(rf"(?<![\w./])({_NUM})([ -]?){_UNIT_NAME}")
 _COUNTED = re.compile(rf"{_START}({_NUM})(bn|[kKMB])\b")
 _ORDINAL = re.compile(
     r"(?<![\d.])(\d{1,3}(?:,\d{3}){1,4}|\d{1,15})(?:st|nd|rd|th)\b", re.IGNORECASE
 )
 _PLURAL = re.compile(r"(?<![\d.,])'?(\d{2,4})'?s\b")
-_MIXED = re.compile(r"(?<![\d./])(\d{1,4}) (\d{1,3})/(\d{1,4})(?![\d/])")
-_FRACTION = re.compile(r"(?<![\d./\w])(\d{1,4})/(\d{1,4})(?![\d/])")
+_MIXED = re.compile(rf"(?<![\d./])(\d{{1,4}}) (\d{{1,3}})/(\d{{1,4}})(?![\d/])(?: ?{_UNIT_NAME})?")
+_FRACTION = re.compile(rf"(?<![\d./\w])(\d{{1,4}})/(\d{{1,4}})(?![\d/])(?: ?{_UNIT_NAME})?")
 _VERSION = re.compile(r"(?<![\d.])\d{1,5}(?:\.\d{1,5}){2,5}(?!\d)")
 _CALCULATED = re.compile(r"(?<=\d) ?([*×÷]) ?(?=\d)|(?<=\d) ([-/xX]) (?=\d)")
 _POWER = re.compile(r" ?\^ ?(\d{1,4})")
 _RATIO = re.compile(r"(?<=\d):(?=\d)")
 _FIGURE = re.compile(rf"{_NUM}")
+_OPERATOR_NEXT = re.compile(r" ?[-+*/=^)]")
 _YEAR_CUE = re.compile(
     r"\b(?:in|since|by|from|until|till|before|after|around|circa|year|early|late|mid|spring|summer|"
     r"autumn|fall|winter)[ -]$",
@@ -95,6 +101,8 @@ def word_numbers(text: str) -> str:
     if not HAS_DIGIT.search(text):
         return text
     text = _LONG_RUN.sub(lambda m: digits(m[0]), text)
+    text = _CONTINENTAL.sub(lambda m: f"{m[1].replace('.', ',')}.{m[2]}", text)
+    text = _DIALLED.sub(lambda m: f"{m[1]} {digits(m[2])}", text)
     text = _LEADING_POINT.sub("0.", text)
     text = _ABOUT.sub("about ", _COUNT_SIGN.sub("number ", text))
     text = _PHONE.sub(_telephone, text)
@@ -106,12 +114,11 @@ def word_numbers(text: str) -> str:
     text = _MONEY_AFTER.sub(_money_after, text)
     text = _INCHES.sub(lambda m: _amount(m[1], "inch", "inches"), text)
     text = _BY.sub(r"\1 by ", text)
+    text = _FRACTION.sub(_fraction, _MIXED.sub(_mixed, text))
     text = _UNIT.sub(_unit, text)
     text = _COUNTED.sub(_counted, text)
     text = _ORDINAL.sub(lambda m: ordinal(int(m[1].replace(",", ""))), text)
     text = _PLURAL.sub(_plural, text)
-    text = _MIXED.sub(_mixed, text)
-    text = _FRACTION.sub(_fraction, text)
     text = _VERSION.sub(_version, text)
     text = _CALCULATED.sub(lambda m: f" {_OPERATORS[m[1] or m[2]]} ", text)
     text = _POWER.sub(_power, text)
@@ -210,6 +217,8 @@ def _unit(match: re.Match[str]) -> str:
         return match[0]
     if unit == "s" and re.fullmatch(r"\d0|[12]\d\d0", number):
         return match[0]  # a decade
+    if unit == "x" and _OPERATOR_NEXT.match(match.string, match.end()):
+        return f"{figure(number)} x"  # algebra
     one, more = UNITS[unit]
     # "a 5-km run" has the unit in the singular.
     return _amount(number, one, one if joint == "-" else more)
@@ -243,20 +252,23 @@ def _parts(above: int, below: int) -> str | None:
 
 
 def _mixed(match: re.Match[str]) -> str:
-    whole, above, below = (int(group) for group in match.groups())
+    whole, above, below = (int(group) for group in match.groups()[:3])
     part = _parts(above, below)
     if part is None:
         return match[0]
-    return f"{cardinal(whole)} and {'a half' if (above, below) == (1, 2) else part}"
+    unit = f" {UNITS[match[4]][1]}" if match[4] else ""
+    return f"{cardinal(whole)} and {'a half' if (above, below) == (1, 2) else part}{unit}"
 
 
 def _fraction(match: re.Match[str]) -> str:
     above, below = int(match[1]), int(match[2])
+    unit = f" {UNITS[match[3]][0]}" if match[3] else ""
     if (above, below) in _PAIRS:
-        return _PAIRS[above, below]
+        return _PAIRS[above, below] + unit
     if below in (10, 100) and above > 1:
-        return f"{cardinal(above)} out of {cardinal(below)}"
-    return _parts(above, below) or f"{figure(match[1])} over {figure(match[2])}"
+        return f"{cardinal(above)} out of {cardinal(below)}{unit}"
+    parts = _parts(above, below) or f"{figure(match[1])} over {figure(match[2])}"
+    return parts + unit
 
 
 def _version(match: re.Match[str]) -> str:

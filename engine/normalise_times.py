@@ -42,6 +42,11 @@ _CLOCK = re.compile(
     rf"(?<![\d:.,$€£])(\d{{1,2}})[:](\d{{2}})(?::(\d{{2}}))?(?:\.\d{{1,6}})?{_HALF}?Z?(?![\d:])"
 )
 _HOUR = re.compile(rf"(?<![\d:.,$€£])(\d{{1,2}})(?:\.(\d{{2}}))?{_HALF}")
+_NEW_SENTENCE = re.compile(
+    r" ?$| (?!(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun|Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec|Eastern|Central"
+    r"|Mountain|Pacific)|[A-Z]{2})[A-Z]"
+)
+"""After the full stop of "p.m.": the end, or a capital that is not a day's, a month's or a zone's."""
 _TIME_RANGE = re.compile(
     r"(\d{1,2}(?::\d{2})?(?: ?[AaPp]\.?[Mm]\.?)?) ?[-–—] ?(?=\d{1,2}(?::\d{2}| ?[AaPp]\.?[Mm]))"
 )
@@ -149,8 +154,8 @@ def _hour_and_minute(hour: int, minute: int, half: str | None) -> str:
 
 
 def _half(match: re.Match[str], group: int) -> str:
-    """The morning or afternoon, spelled; keeps a full stop that ends the text as well."""
+    """The morning or afternoon, spelled; keeps a full stop that ends the sentence as well."""
     if not match[group]:
         return ""
-    ends = match[0].endswith(".") and not match.string[match.end() :].strip()
+    ends = match[0].endswith(".") and _NEW_SENTENCE.match(match.string, match.end())
     return f" {match[group].upper()} M" + ("." if ends else "")

@@ -51,6 +51,13 @@ _TITLES = {
     "Mt": "Mount",
     "Ft": "Fort",
 }
+_NEVER_LAST = frozenset(
+    {"e.g", "i.e", "vs", "approx", "cf", "ca", "viz", "incl", "excl", "est", "avg"}
+)
+"""Shortenings that are always followed by something; their full stop ends no sentence."""
+
+_ALSO_IN_CAPITALS = frozenset({"E.G", "I.E", "ETC", "VS"})
+
 _PLAIN_TITLES = frozenset({"Dr", "Mr", "Mrs", "Ms", "Prof"})
 """Titles that are unmistakable without their full stop."""
 
@@ -127,8 +134,13 @@ _BARELY = re.compile(
 )
 _FIGURED = re.compile(rf"\b({'|'.join(_BEFORE_FIGURE)})\. ?(?=\d)", re.IGNORECASE)
 _INITIALS = re.compile(r"(?<![\w.])((?:[A-Za-z]\.){2,6})([A-Za-z](?![\w.]))?")
-_INITIAL = re.compile(
-    r"(?<![\w.'])([A-Z])\. ?(?=[A-Z][a-z]{1,20})(?!(?:The|It|This|That|Then|And|But|We|He|She|They|You|If|In|So|No|Yes|What|How|There|For)\b)"
+_INITIAL = re.compile(r"(?<![\w.'])((?:[A-Z]\. ?){0,4}[A-Z])\. ?(?=[A-Z][a-z]{1,20})")
+_BEFORE_INITIAL = re.compile(
+    r"(?:^|[.!?] |\b(?!An? |Plan|Vitamin|Option|Group|Class|Grade|Type|Part|Section|Team|Appendix)"
+    r"[A-Z][a-z]{1,20} )$"
+)
+_AFTER_INITIAL = re.compile(
+    r"(?!(?:The|It|This|That|Then|And|But|We|He|She|They|You|If|In|So|No|Yes|What|How|There|For)\b)"
 )
 _PER = re.compile(
     r"/(?=(?:second|minute|hour|day|night|week|month|year|person|kilo|gallon|liter|mile)\b)"
@@ -138,6 +150,10 @@ _PER = re.compile(
 
 _SYMBOLS = (
     (re.compile(r"\b([CF])#"), r"\1 sharp"),
+    (re.compile(r"/(?:hr|h)\b"), " per hour"),
+    (re.compile(r"/yr\b"), " per year"),
+    (re.compile(r"/mo\b"), " per month"),
+    (re.compile(r"/wk\b"), " per week"),
     (re.compile(r"(?<=\S) ?[-=]{1,2}> ?(?=\S)"), " to "),
     (re.compile(r" ?(?:<=|≤) ?"), " at most "),
     (re.compile(r" ?(?:>=|≥) ?"), " at least "),
@@ -177,6 +193,7 @@ _SHORT_WORDS = frozenset(
 _VOWEL = re.compile(r"[AEIOUY]")
 _AWKWARD = re.compile(r"[BCDFGHJKLMNPQRSTVWXZ]{4}|^[BCDFGHJKLMNPQRSTVWXZ]{3}|[AEIOU]{3}")
 _CAPITALS = re.compile(r"(?<![A-Za-z'])([A-Z]{2,20})(?:('[Ss])|(s))?(?![A-Za-z])")
+_JOINED_CAPITALS = re.compile(r"(?<![A-Za-z])([A-Z]{1,4})&([A-Z]{1,4})(?![A-Za-z])")
 _CAMEL_CAPITALS = re.compile(r"(?<=[a-z])(?=[A-Z]{2,6}\b)")
 _WORD = re.compile(r"[A-Za-z]{2,}")
 _ROMAN = r"(?:X{1,3}(?:IX|IV|V?I{0,3})|IX|IV|VI{1,3}|V|I{1,3})"
@@ -208,12 +225,12 @@ def word_shortenings(text: str) -> str:
     text = _SHORTENED.sub(_in_full, text)
     text = _BARELY.sub(lambda m: _BARE.get(m[0], "with "), text)
     text = _INITIALS.sub(_initials, text)
-    text = _INITIAL.sub(r"\1 ", text)
-    return text
+    return _INITIAL.sub(_initial, text)
 
 
 def word_symbols(text: str) -> str:
     """What is left of mathematical and commercial signs."""
+    text = _JOINED_CAPITALS.sub(lambda m: f"{' '.join(m[1])} and {' '.join(m[2])}", text)
     text = _PER.sub(" per ", text)
     for pattern, words in _SYMBOLS:
         text = pattern.sub(words, text)
@@ -293,11 +310,14 @@ def _in_full(match: re.Match[str]) -> str:
         return match[0]
     if written[0].islower() and words[0].isupper():
         return match[0]  # "co." and "dec." are something else
+    if len(written) > 1 and written.isupper() and written not in _ALSO_IN_CAPITALS:
+        return match[0]  # "EST." is a time zone
     if written in ("min", "max", "est", "ca", "Co") and _ends_text(match):
         return match[0]  # as likely a whole word at the end of its sentence
     if written[0].isupper() and words[0].islower():
         words = words.capitalize()
-    return words + ("." if _sentence_ends(match) else "")
+    ends = _ends_text(match) if written.lower() in _NEVER_LAST else _sentence_ends(match)
+    return words + ("." if ends else "")
 
 
 def _sentence_ends(match: re.Match[str]) -> bool:
@@ -314,3 +334,12 @@ def _initials(match: re.Match[str]) -> str:
     letters = (match[1] + (match[2] or "")).replace(".", "")
     said = " ".join(letters.upper())
     return said + ("." if not match[2] and _ends_text(match) else "")
+
+
+def _initial(match: re.Match[str]) -> str:
+    """Initials of a name lose their full stops; a sentence that ends on a letter keeps its own."""
+    before = match.string[max(0, match.start() - 24) : match.start()]
+    likely = match[1].count(".") or _BEFORE_INITIAL.search(before)
+    if likely and _AFTER_INITIAL.match(match.string, match.end()):
+        return " ".join(re.findall("[A-Z]", match[1])) + " "
+    return match[0]
