@@ -7,10 +7,10 @@ from datetime import date, timedelta
 
 from .tools_numbers import ORDINALS, read_number
 
-WEEKDAYS = "monday tuesday wednesday thursday friday saturday sunday".split()
-MONTHS = (
-    "january february march april may june july august september october november december"
-).split()
+WEEKDAYS = tuple[str, ...]("monday tuesday wednesday thursday friday saturday sunday".split())
+MONTHS = tuple[str, ...](
+    "january february march april may june july august september october november december".split()
+)
 _FIXED = {
     "christmas": (12, 25), "christmas day": (12, 25), "christmas eve": (12, 24),
     "boxing day": (12, 26), "new year": (1, 1), "new years": (1, 1), "new years day": (1, 1),

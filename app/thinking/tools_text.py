@@ -31,7 +31,9 @@ def plain_tokens(text: str) -> list[str]:
     text = re.sub(r"(?<=\d),(?=\d{3}\b)", "", text)
     text = re.sub(r"(?<=[a-z])-(?=[a-z])", " ", text)
     text = re.sub(r"(?<=\d):(?=\d)", " ", text)
-    tokens = re.findall(r"\d+(?:st|nd|rd|th)\b|\d+(?:\.\d+)?|[a-z]+(?:'[a-z]+)?|[-+*/^=<>]", text)
+    tokens: list[str] = re.findall(
+        r"\d+(?:st|nd|rd|th)\b|\d+(?:\.\d+)?|[a-z]+(?:'[a-z]+)?|[-+*/^=<>]", text
+    )
     return [part for token in tokens for part in _WRITTEN.get(token, token).split()]
 
 

@@ -75,6 +75,7 @@ class Corpus:
     extras: dict[str, list[str]]
     topic_families: list[Family]
     salad_answers: list[str]
+    synonym_groups: list[str]
 
     def wordings(self) -> int:
         """User wordings of all families, slots counted once."""
@@ -106,6 +107,7 @@ def load_corpus(folder: Path = DATA) -> Corpus:
             for pattern in ("$info {topic}", "$whatare {topic}", "{topic} (facts|please|info)")
         ],
         salad,
+        _lines(folder / "synonyms.txt"),
     )
 
 

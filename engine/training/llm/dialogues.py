@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from . import grammar
 from .chat_format import Exchange
 from .corpus import Corpus, Family, Intent, Topic
-from .noise import Noise, pseudo_word
+from .noise import Noise, pseudo_word, read_synonyms
 
 TOPIC_WEIGHT = 17.0
 UNKNOWN_WEIGHT = 11.0
@@ -61,7 +61,9 @@ class DialogueMaker:
             for pair in line.split(","):
                 heard, _, instead = pair.strip().partition("=")
                 homophones.setdefault(heard, []).append(instead)
-        self._noise = Noise(homophones, corpus.extras["filler"])
+        self._noise = Noise(
+            homophones, corpus.extras["filler"], read_synonyms(corpus.synonym_groups)
+        )
         self._followups = {
             kind: grammar.parse(corpus.extras[kind][0]) for kind in ("why", "more", "prefix")
         }
@@ -82,7 +84,9 @@ class DialogueMaker:
             user, answer, keep = self._choose(state, rng)
             if plain(user) not in self._held_out:
                 break
-        user = self._noise.disturb(self._wrap(user, rng), keep, rng)
+        disturbed = self._noise.disturb(self._wrap(user, rng), keep, rng)
+        # Rewording may hit upon a held-out wording; then the plain one is used.
+        user = user if plain(disturbed) in self._held_out else disturbed
         answer = answer[:1].upper() + answer[1:]
         state.last_answer = answer
         return Exchange(user, answer)

@@ -27,6 +27,7 @@ class NoiseRates:
     filler: float = 0.04
     repeat_word: float = 0.02
     misspell: float = 0.03
+    synonym: float = 0.30
 
 
 def pseudo_word(rng: random.Random) -> str:
@@ -38,21 +39,28 @@ def pseudo_word(rng: random.Random) -> str:
 
 
 class Noise:
-    """Applies recognition noise; ``homophones`` maps a word to what may be heard instead."""
+    """Applies recognition noise; ``homophones`` maps a word to what may be heard instead.
+
+    ``synonyms`` maps a word or phrase to others that people may use for it: more wordings, not noise.
+    """
 
     def __init__(
         self,
         homophones: dict[str, list[str]],
         fillers: list[str],
+        synonyms: dict[str, list[str]] | None = None,
         rates: NoiseRates | None = None,
     ) -> None:
         self._homophones = homophones
         self._fillers = fillers
+        self._synonyms = synonyms or {}
         self._rates = rates or NoiseRates()
 
     def disturb(self, text: str, keep: frozenset[str], rng: random.Random) -> str:
         """Disturb ``text``; the words in ``keep`` (slot values to be copied) stay as they are."""
         rates = self._rates
+        if rng.random() < rates.synonym:
+            text = self._reword(text, keep, rng)
         words = text.split()
 
         def free() -> list[int]:
@@ -82,6 +90,36 @@ class Noise:
         if rng.random() < rates.apostrophe:
             text = text.replace("'", "")
         return text.lower() if rng.random() < rates.lower else text
+
+
+    def _reword(self, text: str, keep: frozenset[str], rng: random.Random) -> str:
+        """One word or phrase replaced by another that may stand for it, now and then two."""
+        for _ in range(rng.choice((1, 1, 2))):
+            words = text.split()
+            found = [
+                (start, end)
+                for start in range(len(words))
+                for end in range(start + 1, min(start + 4, len(words) + 1))
+                if " ".join(words[start:end]).lower() in self._synonyms
+                and not any(word.lower() in keep for word in words[start:end])
+            ]
+            if not found:
+                break
+            start, end = rng.choice(found)
+            instead = rng.choice(self._synonyms[" ".join(words[start:end]).lower()])
+            text = " ".join([*words[:start], instead, *words[end:]])
+        return text
+
+
+def read_synonyms(groups: list[str]) -> dict[str, list[str]]:
+    """Each member of each comma-separated group to the other members."""
+    synonyms: dict[str, list[str]] = {}
+    for group in groups:
+        members = [member.strip() for member in group.split(",")]
+        for member in members:
+            others = [other for other in members if other != member]
+            synonyms.setdefault(member.lower(), []).extend(others)
+    return synonyms
 
 
 def _misspell(word: str, rng: random.Random) -> str:
