@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from engine.csm.model import CsmModel
+from engine.nn.transformer import Attention, Block
 from engine.training.csm.batch import Batch
 
 
@@ -80,15 +81,21 @@ def _depth_choice(batch: Batch, places: Tensor, share: float, generator: torch.G
     return (drawn | end).nonzero().flatten()
 
 
+def _attention(model: CsmModel, layer: int) -> Attention:
+    block = model.backbone.layers[layer]
+    assert isinstance(block, Block)
+    return block.attn
+
+
 @contextmanager
-def _attention_inputs(model: CsmModel, layer: int) -> Iterator[list[tuple[Tensor, ...]]]:
+def _attention_inputs(model: CsmModel, layer: int) -> Generator[list[tuple[Tensor, ...]]]:
     """Collects the arguments of one layer's attention during a forward pass."""
     seen: list[tuple[Tensor, ...]] = []
 
     def keep(_module: nn.Module, arguments: tuple[Tensor, ...]) -> None:
         seen.append(arguments)
 
-    handle = model.backbone.layers[layer].attn.register_forward_pre_hook(keep)
+    handle = _attention(model, layer).register_forward_pre_hook(keep)
     try:
         yield seen
     finally:
@@ -103,7 +110,7 @@ def guided_attention(
     It only makes the alignment appear early; at inference nothing is guided.
     """
     x, cos, sin = seen[0][:3]
-    attention = model.backbone.layers[recipe.guide_layer].attn
+    attention = _attention(model, recipe.guide_layer)
     queries, keys = attention.qk(x, cos, sin)
     heads = recipe.guide_heads
     repeats = attention.heads // attention.kv_heads

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from moshi.models import MimiModel
 from numpy.typing import NDArray
 
 from engine.training.corpus import dialogues, sentences
 from engine.training.csm.store import FIRST_USER_GROUP, Line, write_shard
 from engine.training.csm.text import speakable
 from engine.training.espeak import Espeak, EspeakVoice
+from engine.training.mimi.network import MimiNetwork
 from engine.training.speech import ASSISTANTS, Utterance, render, user_voice
 
 FRAME_RATE_HZ = 12.5
@@ -53,7 +53,7 @@ def _opening(text: str, rng: random.Random) -> str:
 
 
 @torch.no_grad()
-def encode_batch(model: MimiModel, waves: list[NDArray[np.float32]]) -> list[NDArray[np.uint16]]:
+def encode_batch(model: MimiNetwork, waves: list[NDArray[np.float32]]) -> list[NDArray[np.uint16]]:
     """Codes (T, K) of each wave, each from a fresh state. Padding is harmless: the codec is causal."""
     frames = [-(-len(wave) // FRAME) for wave in waves]
     padded = np.zeros((len(waves), max(frames) * FRAME), np.float32)
@@ -61,7 +61,6 @@ def encode_batch(model: MimiModel, waves: list[NDArray[np.float32]]) -> list[NDA
         padded[row, : len(wave)] = wave
     with torch.autocast("cpu", torch.bfloat16):
         hidden = model.encoder(torch.from_numpy(padded)[:, None])
-        assert model.encoder_transformer is not None
         (hidden,) = model.encoder_transformer(hidden)
         latents = model.downsample(hidden).float()
     with torch.autocast("cpu", enabled=False):
@@ -69,7 +68,7 @@ def encode_batch(model: MimiModel, waves: list[NDArray[np.float32]]) -> list[NDA
     return [codes[row, :count].astype(np.uint16) for row, count in enumerate(frames)]
 
 
-def encode(model: MimiModel, spoken: list[tuple[Utterance, int]]) -> list[Line]:
+def encode(model: MimiNetwork, spoken: list[tuple[Utterance, int]]) -> list[Line]:
     """Encode utterances with their group numbers, in batches of like length."""
     order = sorted(range(len(spoken)), key=lambda i: len(spoken[i][0].samples))
     codes: dict[int, NDArray[np.uint16]] = {}
@@ -123,7 +122,7 @@ def speak_shard(seed: int, seconds: float, users: float = 0.2) -> list[tuple[Utt
 
 
 def prepare_shards(
-    model: MimiModel, folder: Path, hours: float, seed: int, shard_s: float = 1800.0
+    model: MimiNetwork, folder: Path, hours: float, seed: int, shard_s: float = 1800.0
 ) -> None:
     """Write shards until there are `hours`; shards that exist are kept, so an interruption costs little."""
     for number in range(round(hours * 3600 / shard_s)):

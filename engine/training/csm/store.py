@@ -61,9 +61,7 @@ def read_shard(path: Path) -> list[Line]:
         arrays = {name: data[name] for name in data.files}
     count = len(arrays["groups"])
 
-    def cut(
-        values: NDArray[np.generic], ends: NDArray[np.int64], place: int
-    ) -> NDArray[np.generic]:
+    def cut(values: NDArray[Any], ends: NDArray[np.int64], place: int) -> NDArray[Any]:
         return values[(ends[place - 1] if place else 0) : ends[place]]
 
     return [

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import torch
-from moshi.models import MimiModel
 from torch import Tensor
+
+from engine.training.mimi.network import MimiNetwork
 
 FAR = 1000.0
 """Where entry 0 lies in the spare dimension, in which every latent is 0: it is never the nearest."""
 
 
 @torch.no_grad()
-def finished_state(model: MimiModel) -> dict[str, Tensor]:
+def finished_state(model: MimiNetwork) -> dict[str, Tensor]:
     """The weights of a complete Mimi, under Kyutai's names, from the codec that was trained.
 
     Entry 0 of every codebook is new: the mean of codebook 0, nothing at all in the residual ones, and FAR

@@ -11,10 +11,13 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from moshi.models import MimiModel, loaders
+from moshi.models import loaders
 from torch import Tensor, nn
 
 from engine.config import MimiConfig
+
+MimiNetwork = Any
+"""moshi's `MimiModel`. Its sub-modules are untyped, so a checker could only complain about them."""
 
 
 def moshi_config(config: MimiConfig, *, training: bool) -> dict[str, Any]:
@@ -72,7 +75,7 @@ def moshi_config(config: MimiConfig, *, training: bool) -> dict[str, Any]:
     }
 
 
-def build(config: MimiConfig, *, training: bool) -> MimiModel:
+def build(config: MimiConfig, *, training: bool) -> MimiNetwork:
     """An untrained codec in eval mode. With `training`, layer scales start at 0.2 instead of 0.01.
 
     The published 0.01 suits a million steps; a few thousand would leave the transformers unused.
@@ -92,7 +95,7 @@ def build(config: MimiConfig, *, training: bool) -> MimiModel:
     return model
 
 
-def _start_convolutions(model: MimiModel) -> None:
+def _start_convolutions(model: MimiNetwork) -> None:
     """Keep the signal's size through SEANet: torch's default shrinks it by 0.58 at each of 15 layers.
 
     The first convolution also brings speech (about 0.1) to unit size. Without this the encoder learns
@@ -145,24 +148,22 @@ class PhonemeHead(nn.Module):
         return out.reshape(out.shape[0], -1, self.phonemes)
 
 
-def latents_of(model: MimiModel, waves: Tensor) -> Tensor:
+def latents_of(model: MimiNetwork, waves: Tensor) -> Tensor:
     """Waves (B, N) to unquantised latents (B, W, N/1920)."""
     hidden = model.encoder(waves[:, None])
-    assert model.encoder_transformer is not None
     (hidden,) = model.encoder_transformer(hidden)
     return model.downsample(hidden)
 
 
-def decoder_latents(model: MimiModel, quantised: Tensor) -> Tensor:
+def decoder_latents(model: MimiNetwork, quantised: Tensor) -> Tensor:
     """Quantised latents (B, W, T) at 12.5 Hz to the SEANet decoder's input (B, W, 2T) at 25 Hz."""
     hidden = model.upsample(quantised)
-    assert model.decoder_transformer is not None
     (hidden,) = model.decoder_transformer(hidden)
     return hidden
 
 
 @torch.no_grad()
-def codebook_vectors(model: MimiModel) -> list[Tensor]:
+def codebook_vectors(model: MimiNetwork) -> list[Tensor]:
     """The codebooks in order, each (entries, D)."""
     layers = [*model.quantizer.rvq_first.vq.layers, *model.quantizer.rvq_rest.vq.layers]
     return [layer._codebook.embedding for layer in layers]

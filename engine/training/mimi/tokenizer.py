@@ -13,13 +13,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from moshi.models import MimiModel
 from torch import Tensor, nn
 
 from engine.config import MimiConfig
 from engine.training.mimi.data import CodecSet
 from engine.training.mimi.network import (
     MelHead,
+    MimiNetwork,
     PhonemeHead,
     build,
     decoder_latents,
@@ -62,7 +62,7 @@ class Tokenizer(nn.Module):
 
     def __init__(self, config: MimiConfig, phonemes: int) -> None:
         super().__init__()
-        self.codec: MimiModel = build(config, training=True)
+        self.codec: MimiNetwork = build(config, training=True)
         self.mel_head = MelHead(config.width, MELS)
         self.phoneme_head = PhonemeHead(config.codebook_dim - 1, phonemes)
         self.quantise = False

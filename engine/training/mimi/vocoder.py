@@ -12,12 +12,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from moshi.models import MimiModel
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from engine.training.csm.prepare import encode, speak_shard
-from engine.training.mimi.network import decoder_latents
+from engine.training.mimi.network import MimiNetwork, decoder_latents
 from engine.training.run import Budget, Log, TrainState, hold_then_fall
 from engine.training.spectra import multi_resolution_loss
 
@@ -50,7 +49,7 @@ class VocoderRecipe:
     seed: int = 0
 
 
-def make_takes(model: MimiModel, recipe: VocoderRecipe) -> list[Take]:
+def make_takes(model: MimiNetwork, recipe: VocoderRecipe) -> list[Take]:
     """Speak and encode the material: the assistants' voices mostly, for only they are decoded."""
     spoken = speak_shard(770_000 + recipe.seed, recipe.hours * 3600, users=recipe.users)
     lines = encode(model, spoken)
@@ -64,8 +63,8 @@ def make_takes(model: MimiModel, recipe: VocoderRecipe) -> list[Take]:
 
 
 def train_vocoder(
-    model: MimiModel, recipe: VocoderRecipe, work: Path, takes: list[Take] | None = None
-) -> MimiModel:
+    model: MimiNetwork, recipe: VocoderRecipe, work: Path, takes: list[Take] | None = None
+) -> MimiNetwork:
     """Train the decoder's side of `model` in place; checkpoints, log and curves go to `work`."""
     torch.manual_seed(recipe.seed)
     model.requires_grad_(False)
@@ -101,7 +100,7 @@ def train_vocoder(
 
 
 def _vocoder_loss(
-    model: MimiModel, takes: list[Take], recipe: VocoderRecipe, rng: np.random.Generator
+    model: MimiNetwork, takes: list[Take], recipe: VocoderRecipe, rng: np.random.Generator
 ) -> Tensor:
     """Loss of one batch. Half of the cuts begin where the utterance does, as every reply will."""
     codes, waves, starts = _cut(takes, recipe, rng)
