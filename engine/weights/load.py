@@ -66,8 +66,7 @@ def load_csm(path: Path, *, device: torch.device, dtype: torch.dtype) -> LoadedC
     """
     checkpoint = find_checkpoint(path)
     config = _config(checkpoint)
-    with torch.device("meta"):
-        model = CsmModel(config)
+    model = _shell(checkpoint, config)
     chosen = _matched(checkpoint, config, model)
     with TensorReader(checkpoint.tensors) as reader:
         _check_copies(checkpoint, chosen, reader)
@@ -91,6 +90,21 @@ def load_csm(path: Path, *, device: torch.device, dtype: torch.dtype) -> LoadedC
         mimi_tensors=_codec_reader(checkpoint.codec) if checkpoint.codec else None,
         generation=generation,
         note=checkpoint.note,
+    )
+
+
+def _shell(checkpoint: Checkpoint, config: CsmConfig) -> CsmModel:
+    """The network without memory behind its weights."""
+    # Absurd numbers must not keep us busy: a layer has several tensors, so this many cannot be there.
+    if config.backbone.layers + config.depth.layers <= len(checkpoint.tensors):
+        try:
+            with torch.device("meta"):
+                return CsmModel(config)
+        except (RuntimeError, OverflowError, TypeError):
+            pass  # sizes beyond what a tensor can have
+    raise ModelError(
+        f"The config.json in {checkpoint.folder} states sizes that {checkpoint.source.name} cannot "
+        "have: they do not belong together."
     )
 
 

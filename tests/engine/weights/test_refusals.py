@@ -302,6 +302,8 @@ def test_damaged_json(folder, name, content) -> None:
         ({"rope_parameters": {"rope_type": "yarn"}}, "rope_type 'yarn'"),
         ({"num_attention_heads": 5}, "does not hold together"),
         ({"head_dim": 7}, "does not hold together"),
+        ({"num_hidden_layers": 10**9}, "sizes that model.safetensors cannot have"),
+        ({"intermediate_size": 10**18}, "sizes that model.safetensors cannot have"),
         ({"depth_decoder_config": 3}, "depth_decoder_config"),
         ({"codec_config": {"model_type": "encodec"}}, "encodec"),
     ],
