@@ -9,6 +9,7 @@ One thread at a time may use an engine.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import time
 from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
@@ -71,10 +72,14 @@ class SpeechEngine:
         precision: str = "auto",
         threads: int | None = None,
     ) -> SpeechEngine:
-        """Read a model folder (see ``engine.runtime.load``)."""
+        """Read a model folder (see ``engine.runtime.load``) and make two frames to warm up."""
         from engine.runtime.load import load_parts
 
-        return cls(*load_parts(path, device=device, precision=precision, threads=threads))
+        engine = cls(*load_parts(path, device=device, precision=precision, threads=threads))
+        with contextlib.closing(engine.conversation(None).speak("1.")) as frames:
+            for _ in itertools.islice(frames, 2):
+                pass
+        return engine
 
     @property
     def config(self) -> CsmConfig:

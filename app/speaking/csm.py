@@ -44,7 +44,7 @@ class CsmSpeech:
         self._voice: Voice | None = None
 
     def load(self) -> None:
-        """Load the model and its voice, and say one word so that the first turn is fast.
+        """Load the model, warmed up, and its voice, so that the first turn is fast.
 
         Raises:
             ModelMissingError: when the model or the voice cannot be used.
@@ -63,11 +63,8 @@ class CsmSpeech:
             )
             if options.voice is not None:
                 self._voice = load_voice(options.voice, engine.sample_rate_hz)
+                engine.prepare_voice(self._voice)
             self._engine = engine
-            conversation = engine.conversation(self._voice)
-            for frame in conversation.speak("Hi."):
-                if frame.index:
-                    break
 
     def conversation(self, seed: int = 0) -> CsmConversation:
         """A fresh conversation in the chosen voice."""
