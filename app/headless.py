@@ -64,9 +64,7 @@ def talk(
     result.update(turns=[], output=str(request.output))
     if request.session is not None:
         result["session"] = str(request.session)
-    for path in request.inputs:
-        if not path.is_file():
-            raise InputError(f"There is no sound file {path}: check the name.")
+    _check_inputs(request)
     storage = factory.storage()
     check_wav_name(request.output)
     storage.folder(request.output.parent)
@@ -84,6 +82,21 @@ def talk(
     result["load_ms"] = parts.load_ms
     tell(f"Loaded in {sum(parts.load_ms.values()) / 1000:.1f} s.")
     _take_turns(request, parts, storage.sound(request.output, SPEECH_RATE_HZ), folder, result, tell)
+
+
+def _check_inputs(request: TalkRequest) -> None:
+    """Raise ``InputError`` for an input that is missing or that the results would overwrite."""
+    taken = request.session.resolve() if request.session is not None else None
+    for path in request.inputs:
+        if not path.exists():
+            raise InputError(f"There is no sound file {path}: check the name.")
+        if path.resolve() == request.output.resolve():
+            raise InputError(f"{path} is both input and output: choose another output.")
+        if taken is not None and taken in path.resolve().parents:
+            raise InputError(
+                f"{path} lies in the session folder, which is written anew: "
+                "choose another folder for --session."
+            )
 
 
 def _take_turns(

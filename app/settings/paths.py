@@ -30,10 +30,3 @@ def user_data() -> Path:
     import platformdirs
 
     return Path(platformdirs.user_data_dir("parley", appauthor=False))
-
-
-def user_config() -> Path:
-    """Where this user's settings belong on this system."""
-    import platformdirs
-
-    return Path(platformdirs.user_config_dir("parley", appauthor=False))

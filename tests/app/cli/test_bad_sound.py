@@ -104,3 +104,26 @@ def test_a_missing_input_is_told_before_anything_is_loaded(
     assert code == 2
     one_sentence(err, result, "none.wav")
     assert factory.loads == []
+
+
+def test_results_never_take_the_place_of_an_input(
+    talk: Run, factory: FakeFactory, tmp_path: Path
+) -> None:
+    question = write_question(tmp_path / "reply.wav")
+    code, result, err = talk(question)
+    assert code == 2
+    one_sentence(err, result, "both input and output")
+    (tmp_path / "session").mkdir()
+    inside = write_question(tmp_path / "session" / "turn-01-user.wav")
+    code, result, err = talk(inside)
+    assert code == 2
+    one_sentence(err, result, "lies in the session folder")
+    assert question.is_file()
+    assert inside.is_file()
+    assert factory.loads == []
+
+
+def test_a_folder_as_input_is_told(talk: Run, tmp_path: Path) -> None:
+    code, result, err = talk(tmp_path)
+    assert code == 2
+    one_sentence(err, result, "is a folder")
