@@ -62,10 +62,13 @@ def conversation(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 def test_questions_are_understood(conversation: dict[str, Any]) -> None:
     asked = json.loads((paths.samples() / "conversation.json").read_text())["turns"]
+    right = total = 0
     for turn, question in zip(conversation["turns"], asked, strict=True):
         words = re.findall(r"[a-z]+", question["text"].lower())
         heard = set(re.findall(r"[a-z]+", turn["user_text"].lower()))
-        assert sum(word in heard for word in words) >= 0.7 * len(words), turn["user_text"]
+        right += sum(word in heard for word in words)
+        total += len(words)
+    assert right >= 0.75 * total, [turn["user_text"] for turn in conversation["turns"]]
 
 
 def test_replies_are_answers_in_sound(conversation: dict[str, Any]) -> None:
@@ -111,14 +114,16 @@ def test_what_is_said_can_be_heard_again(conversation: dict[str, Any], tmp_path:
 
     recogniser = WhisperRecogniser(paths.nano() / "whisper")
     right = total = 0
+    transcripts: list[str] = []
     for turn in conversation["turns"]:
         path = conversation["folder"] / turn["reply_wav"]
         blocks = [block.at_16k for block in FileReader().blocks(path, lambda line: None)]
-        heard = set(re.findall(r"[a-z']+", recogniser.transcribe(np.concatenate(blocks)).lower()))
+        transcripts.append(recogniser.transcribe(np.concatenate(blocks)))
+        heard = set(re.findall(r"[a-z']+", transcripts[-1].lower()))
         said = re.findall(r"[a-z']+", turn["reply_text"].lower())
         right += sum(word in heard for word in said)
         total += len(said)
-    assert right >= 0.5 * total
+    assert right >= 0.5 * total, transcripts
 
 
 def test_say_repeats_itself_with_the_same_seed(run: Run, tmp_path: Path) -> None:
