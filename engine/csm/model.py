@@ -22,8 +22,8 @@ class CsmModel(nn.Module):
         super().__init__()
         self.config = config
         width, depth_width = config.backbone.width, config.depth.width
-        self.text_embedding = nn.Embedding(config.text_vocab, width)
-        self.audio_embedding = nn.Embedding(config.codebooks * config.audio_vocab, width)
+        self.text_embedding = _table(config.text_vocab, width)
+        self.audio_embedding = _table(config.codebooks * config.audio_vocab, width)
         self.backbone = Transformer(config.backbone)
         self.depth = Transformer(config.depth)
         self.projection = nn.Linear(width, depth_width, bias=False)
@@ -33,7 +33,7 @@ class CsmModel(nn.Module):
         self.audio_head = nn.Parameter(
             torch.empty(config.codebooks - 1, config.audio_vocab, depth_width)
         )
-        nn.init.normal_(self.audio_head, std=depth_width**-0.5)
+        _normal(self.audio_head, depth_width**-0.5)
 
     @property
     def device(self) -> torch.device:
@@ -92,3 +92,12 @@ class CsmModel(nn.Module):
 
     def _offsets(self, device: torch.device) -> Tensor:
         return torch.arange(self.config.codebooks, device=device) * self.config.audio_vocab
+
+
+def _table(rows: int, width: int) -> nn.Embedding:
+    return nn.Embedding(rows, width, _weight=_normal(torch.empty(rows, width), 1.0))
+
+
+def _normal(weight: Tensor, std: float) -> Tensor:
+    """Fill with normal noise; not on ``meta``, where that would import torch's compiler (1 s)."""
+    return weight if weight.is_meta else nn.init.normal_(weight, std=std)
