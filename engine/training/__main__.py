@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from engine.errors import EngineError
+from engine.training.manifest import write_manifest
 
 PARTS = ("mimi", "csm", "whisper", "llm")
 _ALLOCATOR = {
@@ -43,6 +44,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         for part in PARTS if chosen.only is None else (chosen.only,):
             _runner(part, chosen.assets)(chosen.work, chosen.minutes, chosen.seed)
+        write_manifest(chosen.assets / "nano")
     except EngineError as error:
         print(error, file=sys.stderr)
         return 1
