@@ -76,6 +76,9 @@ def run(
     started = time.perf_counter()
     network, codec = _build(model, random_weights, device, precision, threads)
     load_s = time.perf_counter() - started
+    longest = network.config.backbone.max_positions - CONTEXT_POSITIONS - TEXT_POSITIONS - 2
+    if frames > longest:
+        raise ModelError(f"{frames} frames do not fit the model's window: use at most {longest}.")
     rows = [_measure(network, codec, frames, load_s)]
     if peer == "transformers":
         from engine.bench_peer import measure_transformers

@@ -144,7 +144,13 @@ CSM_1B = CsmConfig(
 CSM_NANO = CsmConfig(
     name="csm-nano",
     backbone=TransformerConfig(
-        layers=6, width=256, heads=4, kv_heads=4, head_dim=64, ffn=704, max_positions=2048
+        layers=6,
+        width=256,
+        heads=4,
+        kv_heads=4,
+        head_dim=64,
+        ffn=704,
+        max_positions=768,  # its training sequences end at 680
     ),
     depth=TransformerConfig(
         layers=2, width=128, heads=2, kv_heads=2, head_dim=64, ffn=352, max_positions=5

@@ -28,8 +28,10 @@ def test_a_row_is_finite_json_with_the_stable_keys() -> None:
     assert all(math.isfinite(v) and v > 0 for v in row.values() if isinstance(v, float))
 
 
-def test_unknown_names_are_one_sentence() -> None:
+def test_what_cannot_be_measured_is_one_sentence() -> None:
     with pytest.raises(ModelError, match="not a known shape"):
         bench.run(model="csm-7t", random_weights=True, device="cpu")
+    with pytest.raises(ModelError, match="do not fit the model's window"):
+        bench.run(model="csm-nano", random_weights=True, device="cpu", frames=5000)
     with pytest.raises(ModelError, match="peer"):
         bench.run(model="csm-nano", random_weights=True, peer="abacus")
