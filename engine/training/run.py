@@ -39,6 +39,11 @@ def hold_then_fall(progress: float, hold: float, floor: float = 0.02) -> float:
     return 1.0 - (1.0 - floor) * (progress - hold) / (1.0 - hold)
 
 
+def training_device() -> torch.device:
+    """The GPU where there is one, else the CPU."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
 @dataclass
 class TrainState:
     """Everything that a run must carry over an interruption."""

@@ -6,7 +6,7 @@ its own are. Inputs only: targets are always the true codes.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import torch
@@ -32,6 +32,10 @@ class Batch:
     end: Tensor
     spoken: Tensor
     span: Tensor
+
+    def to(self, device: torch.device) -> Batch:
+        """The same batch elsewhere."""
+        return Batch(*(getattr(self, part.name).to(device) for part in fields(self)))
 
     @property
     def scored_frames(self) -> int:

@@ -77,7 +77,7 @@ def _depth_choice(batch: Batch, places: Tensor, share: float, generator: torch.G
     """Indices (into the scored frames) that train the depth decoder; every EOS frame is among them."""
     weights, end = batch.weight[places], batch.end[places]
     chance = torch.where(weights < 1.0, 0.5 * share, share)
-    drawn = torch.rand(chance.shape, generator=generator) < chance
+    drawn = torch.rand(chance.shape, generator=generator).to(chance.device) < chance
     return (drawn | end).nonzero().flatten()
 
 
@@ -117,7 +117,7 @@ def guided_attention(
     keys = keys.repeat_interleave(repeats, 1)[:, :heads]
     scores = queries[:, :heads] @ keys.transpose(2, 3) * attention.head_dim**-0.5
     time = x.shape[1]
-    positions = torch.arange(time)
+    positions = torch.arange(time, device=x.device)
     causal = positions[None] <= positions[:, None]
     log_attention = scores.float().masked_fill(~causal, -1e9).log_softmax(-1)  # (B, H, T, T)
     rows, places = (batch.spoken >= 0).nonzero(as_tuple=True)

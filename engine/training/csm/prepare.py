@@ -15,7 +15,7 @@ from engine.training.corpus import dialogues, sentences
 from engine.training.csm.store import FIRST_USER_GROUP, Line, write_shard
 from engine.training.csm.text import speakable
 from engine.training.espeak import Espeak, EspeakVoice
-from engine.training.mimi.network import MimiNetwork
+from engine.training.mimi.network import MimiNetwork, latents_of
 from engine.training.speech import ASSISTANTS, Utterance, render, user_voice
 
 FRAME_RATE_HZ = 12.5
@@ -59,12 +59,10 @@ def encode_batch(model: MimiNetwork, waves: list[NDArray[np.float32]]) -> list[N
     padded = np.zeros((len(waves), max(frames) * FRAME), np.float32)
     for row, wave in enumerate(waves):
         padded[row, : len(wave)] = wave
-    with torch.autocast("cpu", torch.bfloat16):
-        hidden = model.encoder(torch.from_numpy(padded)[:, None])
-        (hidden,) = model.encoder_transformer(hidden)
-        latents = model.downsample(hidden).float()
-    with torch.autocast("cpu", enabled=False):
-        codes = model.quantizer.encode(latents).transpose(1, 2).numpy()
+    device = next(model.parameters()).device
+    with torch.autocast(device.type, torch.bfloat16):
+        latents = latents_of(model, torch.from_numpy(padded).to(device)).float()
+    codes = model.quantizer.encode(latents).transpose(1, 2).cpu().numpy()
     return [codes[row, :count].astype(np.uint16) for row, count in enumerate(frames)]
 
 

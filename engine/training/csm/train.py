@@ -18,7 +18,7 @@ from engine.training.csm.batch import Batch, Corruption, collate
 from engine.training.csm.losses import LossRecipe, csm_losses
 from engine.training.csm.sequences import Mix, Pool
 from engine.training.csm.store import read_shard
-from engine.training.run import Budget, Log, TrainState, hold_then_fall
+from engine.training.run import Budget, Log, TrainState, hold_then_fall, training_device
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +76,7 @@ def train_csm(
     model = CsmModel(config)
     start_weights(model, recipe.seed)
     use_matmul_attention(model)
+    model.to(training_device())
     state = TrainState(
         {"model": model}, _optimiser(model, recipe), np.random.default_rng(recipe.seed)
     )
@@ -92,7 +93,7 @@ def train_csm(
         for group in drawn:
             if recipe.budget.progress(state.step, state.clock()) >= 1.0:
                 break
-            batch = collate(group, recipe.corruption, progress, state.rng)
+            batch = collate(group, recipe.corruption, progress, state.rng).to(model.device)
             values = _step(model, state, batch, recipe)
             state.step += 1
             if state.step % recipe.report_every == 0:
@@ -106,7 +107,7 @@ def train_csm(
             next_save = state.step + recipe.save_every
             _save(state, pool, model, work, log, on_save)
     _save(state, pool, model, work, log, on_save)
-    return model.eval()
+    return model.cpu().eval()
 
 
 def _save(
@@ -195,7 +196,9 @@ def validate(model: CsmModel, batches: list[Batch], recipe: CsmRecipe) -> dict[s
     parts = []
     for batch in batches:
         with torch.autocast(model.device.type, torch.bfloat16):
-            parts.append(csm_losses(model, batch, everything, 0.0, torch.Generator()))
+            parts.append(
+                csm_losses(model, batch.to(model.device), everything, 0.0, torch.Generator())
+            )
     model.train()
     return {
         "held_out_code0_ce": float(np.mean([part.code0 for part in parts])),

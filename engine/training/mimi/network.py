@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 from moshi.models import loaders
+from moshi.utils.compile import no_compile
 from torch import Tensor, nn
 
 from engine.config import MimiConfig
@@ -150,15 +151,17 @@ class PhonemeHead(nn.Module):
 
 def latents_of(model: MimiNetwork, waves: Tensor) -> Tensor:
     """Waves (B, N) to unquantised latents (B, W, N/1920)."""
-    hidden = model.encoder(waves[:, None])
-    (hidden,) = model.encoder_transformer(hidden)
-    return model.downsample(hidden)
+    # moshi would start torch's compiler for its rotary embedding: slower here than doing without.
+    with no_compile():
+        hidden = model.encoder(waves[:, None])
+        (hidden,) = model.encoder_transformer(hidden)
+        return model.downsample(hidden)
 
 
 def decoder_latents(model: MimiNetwork, quantised: Tensor) -> Tensor:
     """Quantised latents (B, W, T) at 12.5 Hz to the SEANet decoder's input (B, W, 2T) at 25 Hz."""
-    hidden = model.upsample(quantised)
-    (hidden,) = model.decoder_transformer(hidden)
+    with no_compile():
+        (hidden,) = model.decoder_transformer(model.upsample(quantised))
     return hidden
 
 

@@ -25,7 +25,7 @@ from engine.training.mimi.network import (
     decoder_latents,
     latents_of,
 )
-from engine.training.run import Budget, Log, TrainState, hold_then_fall
+from engine.training.run import Budget, Log, TrainState, hold_then_fall, training_device
 from engine.training.spectra import log_mel
 
 MELS = 80
@@ -109,14 +109,15 @@ def kmeans(
     points: Tensor, clusters: int, generator: torch.Generator, rounds: int = 12
 ) -> tuple[Tensor, Tensor]:
     """Lloyd's algorithm: points (N, D) to centres (clusters, D) and how many points each has."""
-    pick = torch.randperm(len(points), generator=generator)[:clusters]
+    pick = torch.randperm(len(points), generator=generator)[:clusters].to(points.device)
     centres = points[pick].clone()
-    counts = torch.ones(clusters, dtype=torch.long)
+    counts = torch.ones(clusters, dtype=torch.long, device=points.device)
     for _ in range(rounds):
         nearest = torch.cdist(points, centres).argmin(1)
         counts = torch.bincount(nearest, minlength=clusters)
         sums = torch.zeros_like(centres).index_add_(0, nearest, points)
-        fresh = points[torch.randint(len(points), (clusters,), generator=generator)]
+        drawn = torch.randint(len(points), (clusters,), generator=generator)
+        fresh = points[drawn.to(points.device)]
         means = sums / counts.clamp(min=1)[:, None]
         centres = torch.where((counts > 0)[:, None], means, fresh)
     return centres, counts
@@ -127,7 +128,8 @@ def train_tokenizer(
 ) -> Tokenizer:
     """Run (or go on with) the first stage; checkpoints, log and curves go to `work`."""
     torch.manual_seed(recipe.seed)
-    model = Tokenizer(config, data.phonemes).train()
+    device = training_device()
+    model = Tokenizer(config, data.phonemes).to(device).train()
     optimiser = torch.optim.AdamW(
         model.parameters(), lr=recipe.learning_rate, betas=(0.9, 0.98), weight_decay=0.01
     )
@@ -141,7 +143,7 @@ def train_tokenizer(
             break
         if state.step == recipe.unquantised_steps:
             batches = [
-                torch.from_numpy(data.batch(state.rng, *recipe.final_batch)[0])
+                torch.from_numpy(data.batch(state.rng, *recipe.final_batch)[0]).to(device)
                 for _ in range(recipe.kmeans_batches)
             ]
             model.start_codebooks(batches, recipe.seed)
@@ -153,7 +155,7 @@ def train_tokenizer(
             state.save(work / "tokenizer.pt")
             log.plot()
     state.save(work / "tokenizer.pt")
-    return model.eval()
+    return model.cpu().eval()
 
 
 def _step(
@@ -161,12 +163,13 @@ def _step(
 ) -> dict[str, float]:
     cuts = recipe.cuts(model.quantise, progress)
     waves_np, labels_np = data.batch(state.rng, *cuts)
-    waves, labels = torch.from_numpy(waves_np), torch.from_numpy(labels_np)
+    device = model.mel_head.outer.weight.device
+    waves, labels = torch.from_numpy(waves_np).to(device), torch.from_numpy(labels_np).to(device)
     target = log_mel(waves, MELS)[:, : cuts[1] // 240]
     warm = min(1.0, (state.step + 1) / 50)
     for group in state.optimiser.param_groups:
         group["lr"] = recipe.learning_rate * warm * hold_then_fall(progress, recipe.hold)
-    with torch.autocast("cpu", torch.bfloat16):
+    with torch.autocast(device.type, torch.bfloat16):
         mel, phonemes, commitment = model(waves)
     error = mel.float() - target
     l1 = error.abs().mean()

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from engine.training.csm.prepare import encode, speak_shard
 from engine.training.mimi.network import MimiNetwork, decoder_latents
-from engine.training.run import Budget, Log, TrainState, hold_then_fall
+from engine.training.run import Budget, Log, TrainState, hold_then_fall, training_device
 from engine.training.spectra import multi_resolution_loss
 
 FRAME = 1920
@@ -67,7 +67,7 @@ def train_vocoder(
 ) -> MimiNetwork:
     """Train the decoder's side of `model` in place; checkpoints, log and curves go to `work`."""
     torch.manual_seed(recipe.seed)
-    model.requires_grad_(False)
+    model.to(training_device()).requires_grad_(False)
     learning = nn.ModuleDict(
         {"up": model.upsample, "transformer": model.decoder_transformer, "seanet": model.decoder}
     )
@@ -96,7 +96,7 @@ def train_vocoder(
             log.plot()
     state.save(work / "vocoder.pt")
     log.plot()
-    return model.eval()
+    return model.cpu().eval()
 
 
 def _vocoder_loss(
@@ -104,10 +104,12 @@ def _vocoder_loss(
 ) -> Tensor:
     """Loss of one batch. Half of the cuts begin where the utterance does, as every reply will."""
     codes, waves, starts = _cut(takes, recipe, rng)
+    device = next(model.parameters()).device
+    codes, waves = codes.to(device), waves.to(device)
     with torch.no_grad():
         quantised = model.quantizer.decode(codes)
     span = recipe.stretch + recipe.unscored
-    with torch.autocast("cpu", torch.bfloat16):
+    with torch.autocast(device.type, torch.bfloat16):
         latents = decoder_latents(model, quantised)
         stretches = torch.stack(
             [
