@@ -114,6 +114,8 @@ class Espeak:
     def say(self, text: str, voice: EspeakVoice) -> Spoken:
         """Render `text`. Trailing silence is cut to TAIL_S; raises TrainingError for an unknown voice."""
         self._blocks, self._words, self._phonemes = [], [], []
+        # There is one library for all objects of this class: the sound must come to this one.
+        self._library.espeak_SetSynthCallback(self._callback)
         # Set anew for every call: loading a voice resets the parameters, and calls must not depend on
         # what was said before them.
         if self._library.espeak_SetVoiceByName(voice.name.encode()) != 0:
@@ -151,7 +153,8 @@ class Espeak:
         while events[index].type != _EVENT_END_OF_LIST:
             event = events[index]
             start_s = event.audio_position_ms / 1000.0
-            if event.type == _EVENT_WORD:
+            # Now and then the library ends a clause with a word of no length.
+            if event.type == _EVENT_WORD and event.length > 0:
                 # espeak counts characters from 1
                 self._words.append((event.text_position - 1, event.length, start_s))
             elif event.type == _EVENT_PHONEME:

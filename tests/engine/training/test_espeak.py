@@ -33,6 +33,14 @@ def test_word_events_point_at_the_words(espeak: Espeak) -> None:
     assert starts[-1] < len(spoken.samples) / spoken.sample_rate_hz
 
 
+def test_an_older_synthesiser_still_hears_itself_after_a_newer_one(espeak: Espeak) -> None:
+    newer = Espeak()
+    newer.say("Something else entirely.", EspeakVoice("en-us+f2"))
+    spoken = espeak.say("It is seven.", EspeakVoice("en-us+f2"))
+    assert len(spoken.words) == 3
+    assert len(spoken.samples) > 0.4 * spoken.sample_rate_hz
+
+
 def test_phoneme_events_name_the_sounds_in_order(espeak: Espeak) -> None:
     spoken = espeak.say("seven", EspeakVoice("en-us+f2"))
     assert [symbol for symbol, _ in spoken.phonemes][:5] == ["s", "E", "v", "@", "n"]
