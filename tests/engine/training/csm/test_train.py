@@ -24,11 +24,18 @@ RECIPE = CsmRecipe(
     round_sequences=6,
     warm_up_steps=2,
     report_every=4,
-    save_every=1,
+    save_every=5,
     validate_every=1000,
     losses=LossRecipe(guide_layer=0),
     mix=Mix(longest=120, prompt_frames=(4, 8)),
 )
+
+
+@pytest.fixture(autouse=True)
+def no_curves(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pictures take longer than these trainings; one test draws them."""
+    if "curves" not in request.node.name:
+        monkeypatch.setattr(Log, "plot", lambda _log: None)
 
 
 @pytest.fixture
