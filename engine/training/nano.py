@@ -7,8 +7,8 @@ on where it was. `NanoPlan`'s defaults are the steps that made the shipped files
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import torch
@@ -17,6 +17,7 @@ from engine.config import CsmConfig, preset
 from engine.csm.model import CsmModel
 from engine.mimi.codec import MimiCodec
 from engine.training.corpus import sentences, words
+from engine.training.csm.evaluate import listen
 from engine.training.csm.export import export_model, export_voices
 from engine.training.csm.prepare import encode, prepare_shards, speak_shard
 from engine.training.csm.store import write_shard
@@ -26,7 +27,7 @@ from engine.training.mimi.data import build_codec_set, load_codec_set
 from engine.training.mimi.export import finished_state, rounded
 from engine.training.mimi.tokenizer import TokenizerRecipe, train_tokenizer
 from engine.training.mimi.vocoder import VocoderRecipe, train_vocoder
-from engine.training.run import Budget
+from engine.training.run import Budget, Log
 
 CONFIG = preset("csm-nano")
 HELD_OUT_SEED = 99
@@ -44,6 +45,7 @@ class NanoPlan:
     speech_hours: float = 30.0
     shard_s: float = 1800.0
     held_out_s: float = 900.0
+    listen_to: int = 8
     seed: int = 0
 
     def adjusted(self, minutes: float | None, seed: int) -> NanoPlan:
@@ -74,10 +76,12 @@ def run_csm(work: Path, assets: Path, minutes: float | None, seed: int) -> None:
     """csm-nano: tokenise speech with mimi-nano, train, export the pack and its voices."""
     plan = NanoPlan().adjusted(minutes, seed)
     codec = train_codes(work, plan)
-    if not (work / "mimi" / "codec.pt").exists():
+    finished = work / "mimi" / "codec.pt"
+    if not finished.exists():
         train_decoder(work, codec, plan)
+    codec.load_state(torch.load(finished, weights_only=True))
     prepare(work, codec, plan)
-    train_speech(work, plan)
+    train_speech(work, plan, codec)
     pack(work, plan.config, assets / "nano" / "csm", assets / "voices")
 
 
@@ -113,11 +117,27 @@ def prepare(work: Path, codec: MimiCodec, plan: NanoPlan) -> None:
     prepare_shards(codec.model, shards, plan.speech_hours, plan.seed, plan.shard_s)
 
 
-def train_speech(work: Path, plan: NanoPlan) -> CsmModel:
-    """The speech model from the shards."""
+def train_speech(work: Path, plan: NanoPlan, codec: MimiCodec | None = None) -> CsmModel:
+    """The speech model from the shards. With a finished `codec` it is listened to at every checkpoint."""
     folder = work / "csm"
     held_out = folder / "held_out.npz"
-    return train_csm(plan.config, folder / "shards", plan.csm, folder, held_out)
+    on_save = listener(codec, Log(folder / "listening.jsonl"), plan.listen_to) if codec else None
+    return train_csm(plan.config, folder / "shards", plan.csm, folder, held_out, on_save)
+
+
+def listener(codec: MimiCodec, log: Log, count: int) -> Callable[[CsmModel, int], None]:
+    """Lets each checkpoint speak `count` held-out lines and logs how far they are from espeak's own."""
+    spoken = speak_shard(HELD_OUT_SEED * 10_000 + 1, 8.0 * count, users=0.0)
+    lines = encode(codec.model, spoken)
+    waves = [utterance.samples for utterance, _ in spoken]
+    prompts = {line.group: line for line in lines[-2:]}
+    references = list(zip(lines, waves, strict=True))[:count]
+
+    def hear(model: CsmModel, step: int) -> None:
+        figures, _ = listen(model, codec, references, prompts)
+        log.report(step, 0.0, **asdict(figures))
+
+    return hear
 
 
 def pack(work: Path, config: CsmConfig, out: Path, voices: Path) -> None:

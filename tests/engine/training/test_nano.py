@@ -19,7 +19,7 @@ from engine.training.errors import TrainingError
 from engine.training.espeak import Espeak
 from engine.training.mimi.tokenizer import FRAME, TokenizerRecipe
 from engine.training.mimi.vocoder import VocoderRecipe
-from engine.training.run import Budget
+from engine.training.run import Budget, Log
 from engine.voice import load_voice
 
 
@@ -59,6 +59,7 @@ def plan() -> nano.NanoPlan:
         speech_hours=0.02,
         shard_s=36.0,
         held_out_s=12.0,
+        listen_to=2,
     )
 
 
@@ -68,7 +69,7 @@ def assets(plan: nano.NanoPlan, tmp_path_factory: pytest.TempPathFactory) -> Pat
     codec = nano.train_codes(work, plan)
     nano.train_decoder(work, codec, plan)
     nano.prepare(work, codec, plan)
-    nano.train_speech(work, plan)
+    nano.train_speech(work, plan, codec)
     nano.pack(work, plan.config, work / "assets" / "csm", work / "assets" / "voices")
     return work / "assets"
 
@@ -89,6 +90,12 @@ def test_the_pack_says_how_to_sample_and_where_text_begins(assets: Path) -> None
     assert generation["do_sample"] is False and generation["bos_token_id"] == 256
     config = json.loads((assets / "csm" / "config.json").read_text())
     assert config["model_type"] == "csm" and config["codec_config"]["model_type"] == "mimi"
+
+
+def test_checkpoints_are_listened_to(assets: Path) -> None:
+    rows = Log(assets.parent / "csm" / "listening.jsonl").rows()
+    assert rows[-1]["sentences"] == 2 and rows[-1]["codec_dtw_l1"] > 0
+    assert 0 <= rows[-1]["ended"] <= 1
 
 
 def test_a_finished_stage_is_not_run_again(plan: nano.NanoPlan, assets: Path) -> None:
