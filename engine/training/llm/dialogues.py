@@ -8,15 +8,19 @@ from __future__ import annotations
 import random
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import islice
 
 from . import grammar
 from .chat_format import Exchange
 from .corpus import Corpus, Family, Intent, Topic
 from .noise import Noise, pseudo_word, read_synonyms
+from .other import other_sentences
 
 TOPIC_WEIGHT = 17.0
 UNKNOWN_WEIGHT = 11.0
 SALAD_WEIGHT = 4.0
+OTHER_WEIGHT = 40.0
+OTHER_POOL = 30_000
 LENGTH_WEIGHTS = {1: 26, 2: 20, 3: 17, 4: 13, 5: 10, 6: 8, 7: 6}
 UNKNOWN_ANSWERS = (
     "I do not know about that, sorry. I am only a small model.",
@@ -49,13 +53,17 @@ class State:
 class DialogueMaker:
     """Makes conversations; ``held_out`` wordings are never used."""
 
-    def __init__(self, corpus: Corpus, held_out: Iterable[str] = ()) -> None:
+    def __init__(
+        self, corpus: Corpus, held_out: Iterable[str] = (), other_pool: int = OTHER_POOL
+    ) -> None:
         self._corpus = corpus
+        self._other_pool = other_pool
+        self._others: list[tuple[str, tuple[str, ...]]] = []
         self._held_out = frozenset(plain(text) for text in held_out)
         self._intents = list(corpus.intents.values())
-        self._kinds: list[Intent | str] = [*self._intents, "topic", "unknown", "salad"]
+        self._kinds: list[Intent | str] = [*self._intents, "topic", "unknown", "salad", "other"]
         self._weights = [i.weight for i in self._intents]
-        self._weights += [TOPIC_WEIGHT, UNKNOWN_WEIGHT, SALAD_WEIGHT]
+        self._weights += [TOPIC_WEIGHT, UNKNOWN_WEIGHT, SALAD_WEIGHT, OTHER_WEIGHT]
         homophones: dict[str, list[str]] = {}
         for line in corpus.extras["homophones"]:
             for pair in line.split(","):
@@ -113,6 +121,9 @@ class DialogueMaker:
             return self._topic_turn(rng.choice(self._corpus.topics), state, rng)
         if kind == "unknown":
             return self._unknown_turn(rng)
+        if kind == "other":
+            sentence, answers = rng.choice(self._other())
+            return sentence, rng.choice(answers), frozenset()
         return self._salad(rng), rng.choice(self._corpus.salad_answers), frozenset()
 
     def _follow_up(self, state: State, rng: random.Random) -> tuple[str, str] | None:
@@ -210,6 +221,20 @@ class DialogueMaker:
         pattern = grammar.sample(self._family(self._corpus.topic_families, rng).parsed, rng)
         user = grammar.fill(pattern, {"topic": name})
         return user, rng.choice(UNKNOWN_ANSWERS), frozenset()
+
+    def _other(self) -> list[tuple[str, tuple[str, ...]]]:
+        """Made once, when first needed: the stream takes a few seconds to fill the pool."""
+        if not self._others:
+            known = {
+                plain(wording)
+                for intent in self._intents
+                for family in intent.families
+                if family.size < 5000
+                for wording in grammar.expand(family.parsed)
+            }
+            stream = (pair for pair in other_sentences(1) if plain(pair[0]) not in known)
+            self._others = list(islice(stream, self._other_pool))
+        return self._others
 
     def _salad(self, rng: random.Random) -> str:
         roll = rng.random()

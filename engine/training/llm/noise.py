@@ -91,7 +91,6 @@ class Noise:
             text = text.replace("'", "")
         return text.lower() if rng.random() < rates.lower else text
 
-
     def _reword(self, text: str, keep: frozenset[str], rng: random.Random) -> str:
         """One word or phrase replaced by another that may stand for it, now and then two."""
         for _ in range(rng.choice((1, 1, 2))):

@@ -14,7 +14,7 @@ from . import grammar
 from .chat_format import render
 from .corpus import load_corpus
 from .curve import draw_curve
-from .dialogues import DialogueMaker
+from .dialogues import OTHER_POOL, DialogueMaker
 from .export import argmax_agreement, quantise_q8, tokenizer_mismatches, write_f16
 from .model import Llama, LlamaShape
 from .tokenizer import load_tokenizer, train_tokenizer
@@ -38,9 +38,12 @@ def held_out_wordings() -> Iterator[str]:
             yield from grammar.expand(grammar.parse(item["family"]))
 
 
-def make_dialogue_maker() -> DialogueMaker:
-    """The generator of training conversations, held-out wordings excluded."""
-    return DialogueMaker(load_corpus(), held_out_wordings())
+def make_dialogue_maker(other_pool: int = OTHER_POOL) -> DialogueMaker:
+    """The generator of training conversations, held-out wordings excluded.
+
+    ``other_pool`` is how many sentences beyond all intents it draws on.
+    """
+    return DialogueMaker(load_corpus(), held_out_wordings(), other_pool)
 
 
 def run(work: Path, out: Path, minutes: float | None, seed: int) -> None:

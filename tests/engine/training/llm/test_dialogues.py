@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import re
+from itertools import islice
 
 import pytest
 
@@ -11,8 +12,15 @@ from engine.training.llm import grammar
 from engine.training.llm.corpus import Corpus, CorpusError, load_corpus
 from engine.training.llm.dialogues import DialogueMaker, plain
 from engine.training.llm.noise import Noise
+from engine.training.llm.other import (
+    ORDER_ANSWERS,
+    QUESTION_ANSWERS,
+    STATEMENT_ANSWERS,
+    other_sentences,
+)
 from engine.training.llm.pipeline import held_out_wordings, make_dialogue_maker
 
+POOL = 300  # other sentences; the full pool takes seconds to make
 SPEAKABLE = re.compile(r"[A-Za-z0-9 .,?!']+")
 
 
@@ -36,6 +44,7 @@ def _answers(corpus: Corpus) -> list[str]:
     answers = [a for i in corpus.intents.values() for a in (*i.answers, *i.series, *i.untold)]
     answers += [i.why for i in corpus.intents.values() if i.why]
     answers += [text for t in corpus.topics for text in (t.first, t.more, t.why)]
+    answers += [*STATEMENT_ANSWERS, *QUESTION_ANSWERS, *ORDER_ANSWERS]
     return [*answers, *corpus.salad_answers]
 
 
@@ -78,7 +87,7 @@ def test_no_family_holds_a_held_out_wording(wordings: dict[str, list[str]]) -> N
 
 def test_generated_conversations_hold_no_held_out_wording() -> None:
     held_out = {plain(text) for text in held_out_wordings()}
-    maker, rng = make_dialogue_maker(), random.Random(5)
+    maker, rng = make_dialogue_maker(POOL), random.Random(5)
     for _ in range(500):
         for turn in maker.dialogue(rng):
             assert plain(turn.user) not in held_out, turn.user
@@ -86,7 +95,7 @@ def test_generated_conversations_hold_no_held_out_wording() -> None:
 
 def test_same_seed_same_conversations() -> None:
     def made(seed: int) -> list[object]:
-        maker, rng = DialogueMaker(load_corpus()), random.Random(seed)
+        maker, rng = DialogueMaker(load_corpus(), other_pool=POOL), random.Random(seed)
         return [maker.dialogue(rng) for _ in range(50)]
 
     assert made(3) == made(3)
@@ -94,7 +103,7 @@ def test_same_seed_same_conversations() -> None:
 
 
 def test_generated_answers_are_speakable_and_copy_what_was_said(corpus: Corpus) -> None:
-    maker, rng = DialogueMaker(corpus), random.Random(11)
+    maker, rng = DialogueMaker(corpus, other_pool=POOL), random.Random(11)
     told = 0
     for _ in range(1200):
         name = None
@@ -111,7 +120,7 @@ def test_generated_answers_are_speakable_and_copy_what_was_said(corpus: Corpus) 
 
 def test_a_withheld_wording_is_never_used(corpus: Corpus) -> None:
     hello = [w for f in corpus.intents["hello"].families for w in grammar.expand(f.parsed)]
-    maker, rng = DialogueMaker(corpus, hello), random.Random(2)
+    maker, rng = DialogueMaker(corpus, hello, POOL), random.Random(2)
     users = {plain(t.user) for _ in range(400) for t in maker.dialogue(rng)}
 
     assert not users & {plain(text) for text in hello}
@@ -135,3 +144,11 @@ def test_a_wrong_line_is_named(tmp_path_factory: pytest.TempPathFactory) -> None
 
     with pytest.raises(CorpusError, match=r"world\.txt"):
         load_corpus(folder)
+
+
+def test_other_sentences_get_answers_of_their_kind() -> None:
+    for sentence, answers in islice(other_sentences(3), 400):
+        assert not re.search(r"\byou\b", sentence.lower())
+        assert (answers == QUESTION_ANSWERS) == sentence.endswith("?"), sentence
+        if answers == ORDER_ANSWERS:
+            assert sentence.split()[0].lower() not in ("i", "the", "my", "we", "it"), sentence
