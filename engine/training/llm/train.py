@@ -73,6 +73,41 @@ def batch_loss(model: Llama, batch: Batch) -> tuple[torch.Tensor, float]:
     return (each * weights).sum() / weights.sum(), answers
 
 
+@dataclass(slots=True)
+class _Run:
+    """Everything that a checkpoint keeps."""
+
+    model: Llama
+    optimizers: list[torch.optim.Optimizer]
+    average: dict[str, torch.Tensor]
+    """Running average of the weights: what an unfinished run is judged and exported by."""
+    spent_s: float = 0.0
+    step: int = 0
+    pool: int = 0
+
+    def save(self, path: Path) -> None:
+        """Replace the checkpoint whole, so that an interruption leaves the old one."""
+        state = {
+            "model": self.model.state_dict(),
+            "average": self.average,
+            "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
+            "spent_s": self.spent_s,
+            "step": self.step,
+            "pool": self.pool,
+        }
+        torch.save(state, path.with_suffix(".new"))
+        path.with_suffix(".new").replace(path)
+
+    def load(self, path: Path, device: torch.device) -> None:
+        """Go on where the checkpoint was written."""
+        state = torch.load(path, map_location=device, weights_only=True)
+        self.model.load_state_dict(state["model"])
+        self.average = state["average"]
+        for optimizer, saved in zip(self.optimizers, state["optimizers"], strict=True):
+            optimizer.load_state_dict(saved)
+        self.spent_s, self.step, self.pool = state["spent_s"], state["step"], state["pool"] + 1
+
+
 def train(
     tokenizer: Any,
     make_dialogue: Callable[[random.Random], list[Exchange]],
@@ -81,72 +116,64 @@ def train(
     work: Path,
     log: Callable[[str], None],
 ) -> Llama:
-    """Train (or go on training) in ``work`` until the plan's time is spent."""
+    """Train (or go on training) in ``work`` until the plan's time is spent; returns the average."""
     torch.manual_seed(plan.seed)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     model = Llama(shape).to(device)
-    optimizers = make_optimizers(model, plan)
-    peaks = [group["lr"] for optimizer in optimizers for group in optimizer.param_groups]
-    # A running average of the weights is what an unfinished run is judged and exported by.
     average = {name: value.detach().clone() for name, value in model.state_dict().items()}
-    spent_s, step, pool = 0.0, 0, 0
+    run = _Run(model, make_optimizers(model, plan), average)
+    peaks = [group["lr"] for optimizer in run.optimizers for group in optimizer.param_groups]
     checkpoint = work / "checkpoint.pt"
     if checkpoint.exists():
-        state = torch.load(checkpoint, map_location=device, weights_only=True)
-        model.load_state_dict(state["model"])
-        average = state["average"]
-        for optimizer, saved in zip(optimizers, state["optimizers"], strict=True):
-            optimizer.load_state_dict(saved)
-        spent_s, step, pool = state["spent_s"], state["step"], state["pool"] + 1
-        log(f"resumed at step {step}, {spent_s:.0f} s")
-
-    def save() -> None:
-        state = {
-            "model": model.state_dict(),
-            "average": average,
-            "optimizers": [optimizer.state_dict() for optimizer in optimizers],
-            "spent_s": spent_s,
-            "step": step,
-            "pool": pool,
-        }
-        torch.save(state, checkpoint.with_suffix(".new"))
-        checkpoint.with_suffix(".new").replace(checkpoint)
-
+        run.load(checkpoint, device)
+        log(f"resumed at step {run.step}, {run.spent_s:.0f} s")
     batches = stream_batches(
-        tokenizer, make_dialogue, plan.seed, pool, plan.tokens_per_batch, plan.longest_dialogue
+        tokenizer,
+        make_dialogue,
+        plan.seed,
+        run.pool,
+        plan.tokens_per_batch,
+        plan.longest_dialogue,
     )
     before_s = last_save_s = time.monotonic()
-    started_s, seen_tokens, smooth = spent_s, 0, 0.0
+    started_s, seen_tokens, smooth = run.spent_s, 0, 0.0
     with (work / "curve.jsonl").open("a", encoding="utf-8") as curve:
-        while spent_s < plan.seconds:
-            pool, batch = next(batches)
-            share = learning_rate_share(plan, step, spent_s / plan.seconds)
-            _set_rates(optimizers, peaks, share)
-            with _autocast(device):
-                loss, answer_nats = batch_loss(model, batch)
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-            for optimizer in optimizers:
-                optimizer.step()
-                optimizer.zero_grad(set_to_none=True)
-            update_average(average, model, min(plan.average_decay, step / (step + 10)))
-            step += 1
+        while run.spent_s < plan.seconds:
+            run.pool, batch = next(batches)
+            share = learning_rate_share(plan, run.step, run.spent_s / plan.seconds)
+            answer_nats = _step(run, batch, peaks, share, plan.average_decay)
             seen_tokens += batch.ids.numel()
             now_s = time.monotonic()
-            spent_s, before_s = spent_s + now_s - before_s, now_s
+            run.spent_s, before_s = run.spent_s + now_s - before_s, now_s
             smooth = answer_nats if smooth == 0.0 else 0.95 * smooth + 0.05 * answer_nats
-            if step % LOG_EVERY_STEPS == 0:
-                rate = seen_tokens / (spent_s - started_s)
-                row = {"step": step, "s": round(spent_s, 1), "nats": round(smooth, 4)}
+            if run.step % LOG_EVERY_STEPS == 0:
+                rate = seen_tokens / (run.spent_s - started_s)
+                row = {"step": run.step, "s": round(run.spent_s, 1), "nats": round(smooth, 4)}
                 curve.write(json.dumps({**row, "lr": round(share, 4)}) + "\n")
                 curve.flush()
                 log(f"{row} lr {share:.3f} {rate:.0f} tokens/s")
             if now_s - last_save_s > CHECKPOINT_EVERY_S:
-                save()
+                run.save(checkpoint)
                 last_save_s = now_s
-    save()
-    model.load_state_dict(average)
+    run.save(checkpoint)
+    model.load_state_dict(run.average)
     return model
+
+
+def _step(run: _Run, batch: Batch, peaks: list[float], share: float, decay: float) -> float:
+    """One update; returns the loss on answer tokens in nats."""
+    _set_rates(run.optimizers, peaks, share)
+    with _autocast(run.model.token_embd.weight.device):
+        loss, answer_nats = batch_loss(run.model, batch)
+    loss.backward()
+    torch.nn.utils.clip_grad_norm_(run.model.parameters(), 1.0)
+    for optimizer in run.optimizers:
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+    # The average follows quickly at first, so that early snapshots are not mostly random weights.
+    update_average(run.average, run.model, min(decay, run.step / (run.step + 10)))
+    run.step += 1
+    return answer_nats
 
 
 @torch.no_grad()
