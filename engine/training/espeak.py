@@ -116,8 +116,8 @@ class Espeak:
         self._blocks, self._words, self._phonemes = [], [], []
         # There is one library for all objects of this class: the sound must come to this one.
         self._library.espeak_SetSynthCallback(self._callback)
-        # Set anew for every call: loading a voice resets the parameters, and calls must not depend on
-        # what was said before them.
+        # Set anew for every call: loading a voice resets the parameters. (The library's flutter still
+        # runs on from call to call, so the same call twice is alike, not equal.)
         if self._library.espeak_SetVoiceByName(voice.name.encode()) != 0:
             raise TrainingError(
                 f"espeak-ng has no voice named {voice.name}: choose one of `espeak-ng --voices`."

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
 from tokenizers import AddedToken, Tokenizer, models, pre_tokenizers
@@ -22,7 +24,8 @@ def tiny_engine(seed: int = 0, sampling: Sampling = GREEDY) -> SpeechEngine:
         torch.manual_seed(seed)
         model = CsmModel(tiny()).eval()
         codec = MimiCodec(tiny().mimi, "cpu")
-        for quantiser in codec.model.modules():
+        modules: Any = codec.model.modules()
+        for quantiser in modules:
             if hasattr(quantiser, "embedding_sum"):
                 quantiser.embedding_sum.normal_()
                 quantiser.cluster_usage.fill_(1.0)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 
 from engine.config import tiny
@@ -11,7 +13,7 @@ from engine.training.csm.attention import MatmulAttention, use_matmul_attention
 
 def test_hidden_states_and_gradients_are_the_same() -> None:
     torch.manual_seed(0)
-    model = CsmModel(tiny(4))
+    model: Any = CsmModel(tiny(4))
     x = torch.randn(2, 9, model.config.backbone.width)
     wanted = model.backbone(x)
     (wanted**2).sum().backward()

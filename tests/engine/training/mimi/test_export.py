@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -67,7 +69,7 @@ def test_decoding_zero_in_a_residual_book_adds_nothing(codec: MimiCodec) -> None
     codes = codec.encode(sound(3))
     without = codes.copy()
     without[:, 1:] = 0
-    quantizer = codec.model.quantizer
+    quantizer: Any = codec.model.quantizer
     with torch.no_grad():
         first = quantizer.rvq_first.decode(torch.from_numpy(without[:, :1].T.copy())[None])
         all_of_it = quantizer.decode(torch.from_numpy(without.T.copy())[None])
