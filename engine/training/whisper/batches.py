@@ -232,7 +232,8 @@ class Batches:
         longest = len(group[-1].mel)
         draw = self._rng.random()
         if draw < self.stock_padding_share:
-            return collate(group[:STOCK_ITEMS], self._tokenizer, STOCK_FRAMES)
+            quiet = silent_item(self._tokenizer, self._rng)
+            return collate([*group[: STOCK_ITEMS - 1], quiet], self._tokenizer, STOCK_FRAMES)
         extra = 2 * int(self._rng.integers(0, FRAMES_PER_S // 2)) if draw < 0.5 else 0
         return collate(group, self._tokenizer, longest + extra)
 

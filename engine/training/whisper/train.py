@@ -45,10 +45,10 @@ class Plan:
     weight_decay: float = 0.05
     warm_up_steps: int = 150
     hold_share: float = 0.4
-    stock_padding: tuple[tuple[float, float], ...] = ((0.35, 0.03), (0.87, 0.12))
+    stock_padding: tuple[tuple[float, float], ...] = ((0.35, 0.03), (0.87, 0.05))
     """(progress, share of batches padded as the stock class pads, from there on)."""
     average: float = 0.998
-    report_s: float = 30.0
+    report_s: float = 60.0
     checkpoint_s: float = 180.0
 
 
