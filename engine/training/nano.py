@@ -38,11 +38,11 @@ class NanoPlan:
     """Sizes, recipes and amounts of speech of csm-nano with its codec."""
 
     config: CsmConfig = CONFIG
-    tokenizer: TokenizerRecipe = field(default_factory=lambda: TokenizerRecipe(Budget(2_700)))
-    vocoder: VocoderRecipe = field(default_factory=lambda: VocoderRecipe(Budget(4_000)))
-    csm: CsmRecipe = field(default_factory=lambda: CsmRecipe(Budget(14_000)))
+    tokenizer: TokenizerRecipe = field(default_factory=lambda: TokenizerRecipe(Budget(2_708)))
+    vocoder: VocoderRecipe = field(default_factory=lambda: VocoderRecipe(Budget(4_100)))
+    csm: CsmRecipe = field(default_factory=lambda: CsmRecipe(Budget(18_800)))
     codec_hours: float = 2.5
-    speech_hours: float = 30.0
+    speech_hours: float = 26.5
     shard_s: float = 1800.0
     held_out_s: float = 900.0
     listen_to: int = 8
