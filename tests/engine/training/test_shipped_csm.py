@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -49,9 +50,8 @@ def test_the_encoder_never_gives_code_zero(engine: SpeechEngine) -> None:
 def test_transformers_decodes_the_shipped_codes_to_the_same_sound(engine: SpeechEngine) -> None:
     from transformers import CsmForConditionalGeneration
 
-    peer = (
-        CsmForConditionalGeneration.from_pretrained(MODEL, dtype=torch.float32).eval().codec_model
-    )
+    whole: Any = CsmForConditionalGeneration.from_pretrained(MODEL, dtype=torch.float32)
+    peer = whole.eval().codec_model
     audio = load_voice(VOICES[0]).prompt.audio
     assert audio is not None
     codes = engine.codec.encode(audio)
