@@ -15,10 +15,10 @@ from repo_checks import MB, problems, size_problems, text_problems
         "MODELS = '/home/ada/models/csm'",
         "see /root/.cache/huggingface",
         "open('/Users/ada/voice.wav')",
-        "--work /work/scratch",
+        "--models /work/models",
         "pip install --index-url https://example.org/simple torch",
         "extra-index-url = https://download.pytorch.org/whl/cpu",
-        "find-links: file:///opt/wheels",
+        "find-links: file:///srv/wheels",
     ],
 )
 def test_found(line: str) -> None:
@@ -30,10 +30,10 @@ def test_found(line: str) -> None:
     "line",
     [
         "models live in ~/.cache/parley",
-        "engine/work/notes and app/root/x",
+        "engine/home/ada/notes and app/root/x",
         "https://pytorch.org/get-started/locally/",
         "--server http://127.0.0.1:8080/v1",
-        "the folder /work",
+        "the folder /home",
     ],
 )
 def test_not_found(line: str) -> None:
