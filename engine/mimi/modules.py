@@ -14,12 +14,9 @@ from moshi.quantization.vq import SplitResidualVectorQuantizer
 from engine.config import MimiConfig
 
 
-def build_mimi(config: MimiConfig, device: torch.device | str = "cpu") -> MimiModel:
-    """A Mimi of the sizes in ``config`` with fresh weights, in evaluation mode, fp32.
-
-    Its codebooks are all zero until they are trained or loaded.
-    """
-    seanet: dict[str, Any] = {
+def seanet_arguments(config: MimiConfig) -> dict[str, Any]:
+    """What moshi's SEANet encoder and decoder are built with."""
+    return {
         "channels": 1,
         "dimension": config.width,
         "causal": True,
@@ -37,6 +34,14 @@ def build_mimi(config: MimiConfig, device: torch.device | str = "cpu") -> MimiMo
         "ratios": list(config.ratios),
         "true_skip": True,
     }
+
+
+def build_mimi(config: MimiConfig, device: torch.device | str = "cpu") -> MimiModel:
+    """A Mimi of the sizes in ``config`` with fresh weights, in evaluation mode, fp32.
+
+    Its codebooks are all zero until they are trained or loaded.
+    """
+    seanet = seanet_arguments(config)
     quantizer = SplitResidualVectorQuantizer(
         n_q=config.codebooks,
         n_q_semantic=config.semantic_codebooks,

@@ -16,6 +16,7 @@ from moshi.utils.compile import no_compile
 from torch import Tensor, nn
 
 from engine.config import MimiConfig
+from engine.mimi.modules import seanet_arguments
 
 MimiNetwork = Any
 """moshi's `MimiModel`. Its sub-modules are untyped, so a checker could only complain about them."""
@@ -24,24 +25,6 @@ MimiNetwork = Any
 def moshi_config(config: MimiConfig, *, training: bool) -> dict[str, Any]:
     """The keyword arguments of moshi's `get_mimi` for our sizes; `training` holds back code and dimension 0."""
     held_back = 1 if training else 0
-    seanet: dict[str, Any] = {
-        "channels": 1,
-        "dimension": config.width,
-        "causal": True,
-        "n_filters": config.filters,
-        "n_residual_layers": config.residual_layers,
-        "activation": "ELU",
-        "compress": config.compress,
-        "dilation_base": config.dilation_base,
-        "disable_norm_outer_blocks": 0,
-        "kernel_size": config.kernel,
-        "residual_kernel_size": config.residual_kernel,
-        "last_kernel_size": config.last_kernel,
-        "norm": "none",
-        "pad_mode": "constant",
-        "ratios": list(config.ratios),
-        "true_skip": True,
-    }
     quantizer = {
         "dimension": config.codebook_dim - held_back,
         "n_q": config.codebooks,
@@ -70,7 +53,7 @@ def moshi_config(config: MimiConfig, *, training: bool) -> dict[str, Any]:
         "sample_rate": config.sample_rate_hz,
         "channels": 1,
         "frame_rate": config.frame_rate_hz,
-        "seanet": seanet,
+        "seanet": seanet_arguments(config),
         "quantizer": quantizer,
         "transformer": transformer,
     }
