@@ -9,10 +9,11 @@ from .tools_text import sentence
 
 _WORD = r"(?P<word>[a-z']+(?: [a-z']+){0,2})"
 _LEAD = r"(?:the (?:word|name) )?"
+# A small recogniser may well write "spel".
 _SPELL = (
-    re.compile(rf"^(?:how (?:do|would|can|should|does) (?:you|i|we|one) )spell {_LEAD}{_WORD}$"),
+    re.compile(rf"^(?:how (?:do|would|can|should|does) (?:you|i|we|one) )spell? {_LEAD}{_WORD}$"),
     re.compile(rf"^how (?:is|was|are) {_LEAD}{_WORD} (?:spelled|spelt|written)$"),
-    re.compile(rf"^(?:(?:can|could|would|will) you (?:please )?)?(?:please )?spell(?: out)? {_LEAD}{_WORD}$"),
+    re.compile(rf"^(?:(?:can|could|would|will) you (?:please )?)?(?:please )?spell?(?: out)? {_LEAD}{_WORD}$"),
     re.compile(rf"^(?:what is )?the (?:right |correct )?spelling of {_LEAD}{_WORD}$"),
 )  # fmt: skip
 _LETTERS = (

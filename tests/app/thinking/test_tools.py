@@ -68,6 +68,7 @@ COMPARISONS = {
 }
 SPELLING = {
     "how do you spell necessary": "Necessary is spelled N, E, C, E, S, S, A, R, Y.",
+    "How do you spel banana?": "Banana is spelled B, A, N, A, N, A.",
     "how is rhythm spelled": "Rhythm is spelled R, H, Y, T, H, M.",
     "can you spell cat for me": "Cat is spelled C, A, T.",
     "Spell the word cat.": "Cat is spelled C, A, T.",
