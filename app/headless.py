@@ -16,15 +16,12 @@ from app.core.errors import InputError
 from app.core.ports import SoundSink, SpeechConversation
 from app.core.text import WHOLE_SENTENCES, chunks
 from app.core.turn import CancelToken, TurnId
-from app.core.types import SPEECH_RATE_HZ
+from app.core.types import SPEECH_RATE_HZ, worse_end
 from app.settings import paths
 from app.settings.model import Settings
 
 Tell = Callable[[str], None]
 """Takes a line about how it goes, for the person at the terminal."""
-
-# From good to bad; the worst end among its lines is the end of a text.
-_ENDS = ("eos", "guard", "limit", "cancelled")
 
 
 @dataclass(slots=True)
@@ -181,8 +178,7 @@ class _Spoken:
         self.frames += frames
         self.audio_s += audio_s
         self._elapsed_s += elapsed_s
-        ends = [end for end in (self._ended, ended) if end]
-        self._ended = max(ends, key=lambda end: _ENDS.index(end) if end in _ENDS else len(_ENDS))
+        self._ended = worse_end(self._ended, ended)
 
     def close(self) -> None:
         """Write the sums down."""

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from app.conversation.history import History
-from app.core.errors import NoSpeechError, ParleyError, ThinkingError
+from app.core.errors import NoSpeechError, ThinkingError
 from app.core.ports import (
     ChatModel,
     Clock,
@@ -29,14 +29,12 @@ from app.core.ports import (
 )
 from app.core.text import SentenceChunker
 from app.core.turn import CancelToken, TurnId
-from app.core.types import FloatArray, Heard, Message, SoundBlock, SpokenLine
+from app.core.types import FloatArray, Heard, Message, SoundBlock, SpokenLine, worse_end
 
 _PIECES_AHEAD = 3
 # How long the queue is tried before looking whether the turn was cancelled.
 _PATIENCE_S = 0.1
 _JOIN_S = 2.0
-# From bad to good: the worst end of its lines is the end of a reply.
-_ENDS = ("cancelled", "limit", "guard", "eos")
 
 Sink = Callable[[FloatArray], None]
 
@@ -188,8 +186,7 @@ class TurnRunner:
 def _note(draft: Draft, line: SpokenLine) -> None:
     """Add a spoken line to the draft's account."""
     draft.audio_s += line.audio_s
-    ends = [end for end in (draft.ended, line.ended) if end]
-    draft.ended = min(ends, key=lambda end: _ENDS.index(end) if end in _ENDS else 0)
+    draft.ended = worse_end(draft.ended, line.ended)
 
 
 class _Thought:
@@ -229,8 +226,6 @@ class _Thought:
     def _work(self) -> None:
         try:
             self._write()
-        except ParleyError as error:
-            self.error = error
         except Exception as error:  # noqa: BLE001  (carried to the turn's own thread and raised there)
             self.error = error
         finally:

@@ -63,6 +63,15 @@ class Message:
     content: str
 
 
+_ENDS = ("eos", "guard", "limit", "cancelled")
+
+
+def worse_end(one: str, other: str) -> str:
+    """The graver of two ways in which lines ended; '' is no line yet, an unknown way is gravest."""
+    ends = [end for end in (one, other) if end]
+    return max(ends, key=lambda end: _ENDS.index(end) if end in _ENDS else len(_ENDS), default="")
+
+
 @dataclass(frozen=True, slots=True)
 class SpokenLine:
     """What became of one spoken line. ``ended``: ``eos``, ``guard``, ``limit``, ``cancelled``."""
