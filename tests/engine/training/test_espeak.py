@@ -10,14 +10,6 @@ from engine.training.errors import TrainingError
 from engine.training.espeak import TAIL_S, Espeak, EspeakVoice, trim_tail
 
 
-@pytest.fixture(scope="module")
-def espeak() -> Espeak:
-    try:
-        return Espeak()
-    except TrainingError:
-        pytest.skip("espeak-ng is not installed")
-
-
 def test_word_events_point_at_the_words(espeak: Espeak) -> None:
     text = "Hello there, it is seven."
     spoken = espeak.say(text, EspeakVoice("en-us+f2"))

@@ -15,7 +15,6 @@ from engine.training import nano
 from engine.training.csm.losses import LossRecipe
 from engine.training.csm.sequences import Mix
 from engine.training.csm.train import CsmRecipe
-from engine.training.errors import TrainingError
 from engine.training.espeak import Espeak
 from engine.training.mimi.tokenizer import FRAME, TokenizerRecipe
 from engine.training.mimi.vocoder import VocoderRecipe
@@ -24,11 +23,7 @@ from engine.voice import load_voice
 
 
 @pytest.fixture(scope="module")
-def plan() -> nano.NanoPlan:
-    try:
-        Espeak()
-    except TrainingError:
-        pytest.skip("espeak-ng is not installed")
+def plan(espeak: Espeak) -> nano.NanoPlan:
     size = tiny(4)
     config: CsmConfig = replace(
         size,

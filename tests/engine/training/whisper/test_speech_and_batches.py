@@ -11,7 +11,6 @@ import pytest
 import torch
 
 from engine.training.corpus import sentences
-from engine.training.errors import TrainingError
 from engine.training.espeak import Espeak
 from engine.training.whisper.augment import augment, silence
 from engine.training.whisper.batches import (
@@ -42,7 +41,7 @@ def tokenizer() -> TextTokenizer:
 
 
 @pytest.fixture(scope="module")
-def shard(tmp_path_factory: pytest.TempPathFactory) -> Shard:
+def shard(tmp_path_factory: pytest.TempPathFactory, espeak: Espeak) -> Shard:
     folder = tmp_path_factory.mktemp("speech") / "shard"
     _build(folder)
     return Shard(folder)
@@ -50,10 +49,7 @@ def shard(tmp_path_factory: pytest.TempPathFactory) -> Shard:
 
 def _build(folder: Path) -> None:
     rng = np.random.default_rng(5)
-    try:
-        table = PhonemeTable.learn(Espeak(), islice(sentences(4), 5), ["en-us"])
-    except TrainingError:
-        pytest.skip("espeak-ng is not installed")
+    table = PhonemeTable.learn(Espeak(), islice(sentences(4), 5), ["en-us"])
     build_shard(folder, sentences(5), partial(training_voice, rng), table, seconds=60.0)
 
 
