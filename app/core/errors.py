@@ -39,5 +39,9 @@ class SpeechError(ParleyError):
     """The speech engine failed while speaking."""
 
 
+class SoundError(ParleyError):
+    """No sound device can be opened, or the one in use went away."""
+
+
 class OutputError(ParleyError):
     """A result cannot be written: no permission, no space, or the place is not a folder."""

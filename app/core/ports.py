@@ -97,6 +97,18 @@ class SpeechConversation(Protocol):
         """What became of the last line; None when nothing of it could be spoken."""
         ...
 
+    def mark(self) -> int:
+        """The present place in the conversation, for ``back_to``."""
+        ...
+
+    def back_to(self, mark: int) -> None:
+        """Forget everything since ``mark``, as if it had never happened."""
+        ...
+
+    def keep_heard(self, frames: int) -> None:
+        """Cut what was spoken since the user's last line to its first ``frames`` 80 ms frames."""
+        ...
+
 
 class SpeechModel(Protocol):
     """A loaded speech engine with its voice."""
