@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +49,41 @@ class TrainState:
     """Everything that a run must carry over an interruption."""
 
     modules: dict[str, nn.Module]
-    optimiser: torch.optim.Optimizer
+    optimisers: list[torch.optim.Optimizer]
+    """Each with the peak of its learning rate."""
     rng: np.random.Generator
     step: int = 0
     elapsed_s: float = 0.0
     extra: dict[str, Any] = field(default_factory=dict)
     """Whatever else the run needs to go on; must survive JSON."""
     _since: float = field(default_factory=time.monotonic)
+
+    def __post_init__(self) -> None:
+        self._peaks = [
+            [float(group["lr"]) for group in optimiser.param_groups]
+            for optimiser in self.optimisers
+        ]
+
+    def learn(self, loss: Tensor, rate: float, most_gradient: float) -> float:
+        """One update of everything; returns the norm of the gradient, which is cut to `most_gradient`.
+
+        Args:
+            loss: what to descend.
+            rate: the share of every optimiser's peak learning rate, 0 to 1.
+            most_gradient: longest gradient over all the parameters together.
+        """
+        for optimiser, peaks in zip(self.optimisers, self._peaks, strict=True):
+            optimiser.zero_grad(set_to_none=True)
+            for group, peak in zip(optimiser.param_groups, peaks, strict=True):
+                group["lr"] = rate * peak
+        loss.backward()
+        groups = [group for optimiser in self.optimisers for group in optimiser.param_groups]
+        weights = [weight for group in groups for weight in group["params"]]
+        norm = nn.utils.clip_grad_norm_(weights, most_gradient)
+        for optimiser in self.optimisers:
+            optimiser.step()
+        self.step += 1
+        return norm.item()
 
     def clock(self) -> float:
         """Seconds trained so far, over all interruptions."""
@@ -65,7 +93,7 @@ class TrainState:
         """Write a checkpoint; an interruption while writing leaves the old one whole."""
         state: dict[str, Any] = {
             "modules": {name: module.state_dict() for name, module in self.modules.items()},
-            "optimiser": self.optimiser.state_dict(),
+            "optimisers": [optimiser.state_dict() for optimiser in self.optimisers],
             "numpy": json.dumps(self.rng.bit_generator.state),
             "torch": torch.get_rng_state(),
             "step": self.step,
@@ -84,7 +112,8 @@ class TrainState:
         state = torch.load(path, map_location="cpu", weights_only=True)
         for name, module in self.modules.items():
             module.load_state_dict(state["modules"][name])
-        self.optimiser.load_state_dict(state["optimiser"])
+        for optimiser, saved in zip(self.optimisers, state["optimisers"], strict=True):
+            optimiser.load_state_dict(saved)
         self.rng.bit_generator.state = json.loads(state["numpy"])
         torch.set_rng_state(state["torch"])
         self.step, self.elapsed_s = state["step"], state["elapsed_s"]

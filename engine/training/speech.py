@@ -37,13 +37,6 @@ USERS: tuple[str, ...] = (
 )
 """Voices of the other side of a conversation; their rate and pitch vary."""
 
-_LANGUAGES = ("en-us", "en-us", "gmw/en-GB-x-rp", "gmw/en-GB-scotland")
-_VARIANTS = (
-    "f1 f2 f3 f4 f5 m1 m2 m3 m4 m6 m8 Alicia Andrea Andy Annie adam anika antonio aunty "
-    "belinda benjamin boris caleb david ed edward grandma grandpa john klatt klatt2 klatt3 "
-    "linda max michel paul quincy robert sandro shelby steph steph2 travis victor zac"
-).split()
-
 
 @dataclass(frozen=True, slots=True)
 class Utterance:
@@ -78,16 +71,6 @@ def user_voice(rng: random.Random) -> EspeakVoice:
         rate_wpm=rng.randint(135, 190),
         pitch=rng.randint(30, 70),
         pitch_range=rng.randint(35, 65),
-    )
-
-
-def any_voice(rng: random.Random) -> EspeakVoice:
-    """Any usable voice of espeak: the codec must carry voices that the speech model never hears."""
-    return EspeakVoice(
-        f"{rng.choice(_LANGUAGES)}+{rng.choice(_VARIANTS)}",
-        rate_wpm=rng.randint(125, 195),
-        pitch=rng.randint(20, 80),
-        pitch_range=rng.randint(30, 70),
     )
 
 

@@ -18,6 +18,7 @@ from engine.training.csm.batch import Batch, Corruption, collate
 from engine.training.csm.losses import LossRecipe, csm_losses
 from engine.training.csm.sequences import Mix, Pool
 from engine.training.csm.store import read_shard
+from engine.training.muon import Muon, matrices
 from engine.training.run import Budget, Log, TrainState, hold_then_fall, training_device
 
 
@@ -27,10 +28,13 @@ class CsmRecipe:
 
     budget: Budget
     learning_rate: float = 1.5e-3
+    """Peak for embeddings and norms (AdamW)."""
+    matrix_rate: float = 0.01
+    """Peak for the matrices of the layers (Muon)."""
     hold: float = 0.4
     floor: float = 0.02
     warm_up_steps: int = 100
-    weight_decay: float = 0.05
+    weight_decay: float = 0.02
     positions: int = 950
     round_sequences: int = 48
     """Sequences that are drawn at once, sorted by length into batches and shuffled."""
@@ -77,9 +81,8 @@ def train_csm(
     start_weights(model, recipe.seed)
     use_matmul_attention(model)
     model.to(training_device())
-    state = TrainState(
-        {"model": model}, _optimiser(model, recipe), np.random.default_rng(recipe.seed)
-    )
+    rng = np.random.default_rng(recipe.seed)
+    state = TrainState({"model": model}, optimisers(model, recipe), rng)
     pool, known = Pool(config.codebooks, recipe.mix), set[Path]()
     if state.load(work / "csm.pt"):
         pool.restore({int(group): values for group, values in state.extra["cursors"].items()})
@@ -95,7 +98,6 @@ def train_csm(
                 break
             batch = collate(group, recipe.corruption, progress, state.rng).to(model.device)
             values = _step(model, state, batch, recipe)
-            state.step += 1
             if state.step % recipe.report_every == 0:
                 hours = pool.seconds / 3600
                 log.report(state.step, state.clock() / 60, **values, hours_in_store=hours)
@@ -126,20 +128,15 @@ def _save(
         model.train()
 
 
-def _optimiser(model: CsmModel, recipe: CsmRecipe) -> torch.optim.Optimizer:
-    """AdamW; norms and embeddings without weight decay."""
-    plain = [w for name, w in model.named_parameters() if w.dim() == 1 or "embedding" in name]
-    plain_ids = {id(weight) for weight in plain}
-    decayed = [weight for weight in model.parameters() if id(weight) not in plain_ids]
-    return torch.optim.AdamW(
-        [
-            {"params": decayed, "weight_decay": recipe.weight_decay},
-            {"params": plain, "weight_decay": 0.0},
-        ],
-        lr=recipe.learning_rate,
-        betas=(0.9, 0.95),
-        fused=True,
-    )
+def optimisers(model: CsmModel, recipe: CsmRecipe) -> list[torch.optim.Optimizer]:
+    """Muon for the matrices of the layers, AdamW for embeddings, heads, projections and norms."""
+    hidden, others = matrices(model, without=("embedding", "head", "projection"))
+    return [
+        Muon(hidden, lr=recipe.matrix_rate, weight_decay=recipe.weight_decay),
+        torch.optim.AdamW(
+            others, lr=recipe.learning_rate, betas=(0.9, 0.95), weight_decay=0.0, fused=True
+        ),
+    ]
 
 
 def _take_in(pool: Pool, shards: Path, known: set[Path]) -> None:
@@ -157,25 +154,20 @@ def _take_in(pool: Pool, shards: Path, known: set[Path]) -> None:
 def _step(model: CsmModel, state: TrainState, batch: Batch, recipe: CsmRecipe) -> dict[str, float]:
     progress = recipe.budget.progress(state.step, state.clock())
     warm = min(1.0, (state.step + 1) / recipe.warm_up_steps)
-    rate = recipe.learning_rate * warm * hold_then_fall(progress, recipe.hold, recipe.floor)
-    for group in state.optimiser.param_groups:
-        group["lr"] = rate
+    rate = warm * hold_then_fall(progress, recipe.hold, recipe.floor)
     guide = recipe.guide[0] + (recipe.guide[1] - recipe.guide[0]) * min(1.0, progress / 0.5)
     generator = torch.Generator().manual_seed(recipe.seed * 1_000_003 + state.step)
     with torch.autocast(model.device.type, torch.bfloat16):
         losses = csm_losses(model, batch, recipe.losses, guide, generator)
-    state.optimiser.zero_grad(set_to_none=True)
-    losses.total.backward()
-    norm = nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-    state.optimiser.step()
+    norm = state.learn(losses.total, rate, most_gradient=1.0)
     heard = state.extra.get("frames", 0) + batch.scored_frames
     state.extra["frames"] = heard
     return {
         "code0_ce": losses.code0,
         "depth_ce": losses.depth,
         "guide_ce": losses.guide,
-        "gradient_norm": norm.item(),
-        "learning_rate": rate,
+        "gradient_norm": norm,
+        "learning_rate": rate * recipe.learning_rate,
         "hours_heard": heard * 0.08 / 3600,
     }
 

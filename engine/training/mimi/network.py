@@ -119,13 +119,13 @@ class MelHead(nn.Module):
 
 
 class PhonemeHead(nn.Module):
-    """A throw-away head: semantic vectors (B, T, D) at 12.5 Hz to phoneme logits (B, 4T, P) at 50 Hz."""
+    """A throw-away head: vectors (B, T, D) to the logits (B, T·L, P) of `labels` L phonemes for each."""
 
-    def __init__(self, dim: int, phonemes: int, width: int = 256) -> None:
+    def __init__(self, dim: int, phonemes: int, labels: int, width: int = 256) -> None:
         super().__init__()
         self.phonemes = phonemes
         self.inner = nn.Linear(dim, width)
-        self.outer = nn.Linear(width, 4 * phonemes)
+        self.outer = nn.Linear(width, labels * phonemes)
 
     def forward(self, vectors: Tensor) -> Tensor:
         out = self.outer(nn.functional.gelu(self.inner(vectors)))

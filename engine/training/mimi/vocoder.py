@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from engine.training.csm.prepare import encode, speak_shard
 from engine.training.mimi.network import MimiNetwork, decoder_latents
+from engine.training.muon import Muon, matrices
 from engine.training.run import Budget, Log, TrainState, hold_then_fall, training_device
 from engine.training.spectra import multi_resolution_loss
 
@@ -45,6 +46,9 @@ class VocoderRecipe:
     unscored: int = 3
     """Frames of history in front of a stretch that does not begin the utterance."""
     learning_rate: float = 1e-3
+    """Peak for biases and the narrow kernels (AdamW)."""
+    matrix_rate: float = 0.005
+    """Peak for kernels and matrices (Muon)."""
     hold: float = 0.5
     seed: int = 0
 
@@ -72,23 +76,19 @@ def train_vocoder(
         {"up": model.upsample, "transformer": model.decoder_transformer, "seanet": model.decoder}
     )
     learning.requires_grad_(True)
-    optimiser = torch.optim.AdamW(
-        learning.parameters(), lr=recipe.learning_rate, betas=(0.8, 0.99), weight_decay=0.0
-    )
-    state = TrainState({"decoder": learning}, optimiser, np.random.default_rng(recipe.seed))
+    kernels, others = matrices(learning)
+    optimisers = [
+        Muon(kernels, lr=recipe.matrix_rate),
+        torch.optim.AdamW(others, lr=recipe.learning_rate, betas=(0.8, 0.99), weight_decay=0.0),
+    ]
+    state = TrainState({"decoder": learning}, optimisers, np.random.default_rng(recipe.seed))
     state.load(work / "vocoder.pt")
     takes = takes if takes is not None else make_takes(model, recipe)
     log = Log(work / "vocoder.jsonl")
     while (progress := recipe.budget.progress(state.step, state.clock())) < 1.0:
         warm = min(1.0, (state.step + 1) / 50)
-        for group in optimiser.param_groups:
-            group["lr"] = recipe.learning_rate * warm * hold_then_fall(progress, recipe.hold)
         loss = _vocoder_loss(model, takes, recipe, state.rng)
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        nn.utils.clip_grad_norm_(learning.parameters(), 2.0)
-        optimiser.step()
-        state.step += 1
+        state.learn(loss, warm * hold_then_fall(progress, recipe.hold), most_gradient=2.0)
         if state.step % 50 == 0:
             log.report(state.step, state.clock() / 60, stft_loss=loss.item())
         if state.step % 400 == 0:
