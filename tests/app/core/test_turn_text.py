@@ -1,0 +1,183 @@
+"""What words say about turn taking, case by case."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.core.turn_text import (
+    UNKNOWN,
+    TextCue,
+    asks_for_time,
+    finished,
+    is_backchannel,
+    is_command,
+    is_question,
+    longest_wait_s,
+    plain_words,
+)
+
+WHOLE = (
+    "What is the capital of France?",
+    "what is the capital of france",
+    "Tell me a story about a dragon.",
+    "How are you?",
+    "Can you help me with my homework?",
+    "Turn the light off.",
+    "I am thirty.",
+    "Let us meet at two thirty.",
+    "It costs two hundred five.",
+    "I think so.",
+    "Yes, please.",
+    "Thank you very much.",
+    "No.",
+    "My bus leaves at seven forty five.",
+    "What time is it?",
+)
+UNFINISHED = (
+    "I want to go to the shop and",
+    "I was late because",
+    "Tell me about the",
+    "What is the",
+    "I would like to",
+    "I need um",
+    "The thing is",
+    "Well, I...",
+    "I thought that maybe …",
+    "My number is five five five",
+    "Please set a timer for ten",
+    "It is for",
+    "Yesterday we",
+    "Do you know",
+    "Can you tell me",
+    "I went home, but.",
+    "I bought some milk, eggs, butter",
+    "She gave it to my",
+    "Could you give",
+)
+
+
+@pytest.mark.parametrize("text", WHOLE)
+def test_a_whole_turn_is_released_soon(text: str) -> None:
+    assert finished(text) >= 0.7
+
+
+@pytest.mark.parametrize("text", UNFINISHED)
+def test_an_unfinished_turn_is_waited_for(text: str) -> None:
+    assert finished(text) < 0.4
+
+
+@pytest.mark.parametrize("whole", WHOLE[:5])
+@pytest.mark.parametrize("unfinished", UNFINISHED[:5])
+def test_the_order_is_right_whatever_case_and_marks(whole: str, unfinished: str) -> None:
+    assert finished(whole.lower()) > finished(unfinished.upper() + ".")
+
+
+@pytest.mark.parametrize("answer", ["Paris.", "A cat", "The blue one.", "Yes", "Seventeen"])
+def test_a_few_words_answer_a_question(answer: str) -> None:
+    assert finished(answer, asked=True) >= 0.85
+    assert finished(answer, asked=True) >= finished(answer)
+
+
+def test_a_long_answer_may_go_on() -> None:
+    story = "We went to the sea with my brother."
+    assert finished(story, asked=True) < finished(story)
+
+
+def test_an_answer_that_breaks_off_is_no_answer() -> None:
+    assert finished("It was the", asked=True) < 0.2
+
+
+@pytest.mark.parametrize(
+    "text", ["Let me think.", "Um, let me see", "Hold on.", "What's the word?", "Just a second um"]
+)
+def test_who_asks_for_time_gets_it(text: str) -> None:
+    cue = TextCue()
+    assert asks_for_time(text)
+    assert cue.score(4.9, text, False) == 0.0
+    assert cue.score(5.0, text, True) == 1.0
+    assert longest_wait_s(text) == 5.0
+
+
+@pytest.mark.parametrize(
+    "text", ["Let me think about the best way to do it.", "How do I hold on to a rope?", "I see."]
+)
+def test_who_only_speaks_of_thinking_does_not(text: str) -> None:
+    assert not asks_for_time(text)
+    assert longest_wait_s(text) == 2.0
+
+
+def test_no_words_tell_nothing() -> None:
+    for text in ("", "   ", "...", "?!"):
+        assert finished(text) == UNKNOWN
+        assert not is_backchannel(text)
+        assert not is_command(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("Mhm.", "mm-hmm", "Uh-huh!", "Yeah.", "yeah, yeah", "Right", "Okay.", "Oh, I see."),
+        *("Go on.", "Sure, sure.", "Really?", "That's right.", "Oh wow, okay", "no way"),
+        *("A hour.", "Year.", "Go one."),
+    ],
+)
+def test_listening_aloud(text: str) -> None:
+    assert is_backchannel(text)
+    assert not is_command(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("Stop.", "Stop it please", "Wait!", "No.", "No, I meant the other one", "Hold on"),
+        *(
+            "Okay, stop.",
+            "Yeah no, wait",
+            "Please be quiet",
+            "Hey, stop",
+            "That's enough",
+            "Never mind",
+        ),
+    ],
+)
+def test_asking_for_silence(text: str) -> None:
+    assert is_command(text)
+    assert not is_backchannel(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("What about tomorrow?", "Yeah but I want tea", "The right one", "I know a better way"),
+        *(
+            "okay okay okay okay okay okay",
+            "Stopping by the woods",
+            "Nobody knows",
+            "sure thing boss",
+        ),
+    ],
+)
+def test_neither(text: str) -> None:
+    assert not is_backchannel(text)
+    assert not is_command(text)
+
+
+def test_a_question_is_told_by_its_mark() -> None:
+    assert is_question('And you said "why?"')
+    assert is_question("Do you like it? ")
+    assert not is_question("Why? Because.")
+    assert not is_question("")
+
+
+@given(st.text(max_size=60), st.booleans())
+def test_any_text_has_a_score(text: str, asked: bool) -> None:
+    assert 0.0 <= finished(text, asked) <= 1.0
+    assert not (is_backchannel(text) and is_command(text))
+
+
+@given(st.lists(st.sampled_from("a The don't um, 5 ok. — É".split()), max_size=6))
+def test_marks_and_case_do_not_change_the_words(words: list[str]) -> None:
+    text = " ".join(words)
+    assert plain_words(text.upper()) == plain_words(text) == plain_words(f"«{text}»!")
