@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -25,22 +25,58 @@ def default_threads() -> int:
 
 
 class Settings(BaseModel):
-    """Models, voice and machine. The defaults are the built-in nano pack."""
+    """Models, voice, machine and the live conversation. The default models are the nano pack.
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    The line under a field is also its comment in the settings file.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     asr: Path = Field(default_factory=lambda: paths.nano() / "whisper")
+    """Folder of the speech recogniser (faster-whisper)."""
     llm: str = Field(default_factory=lambda: str(default_llm()))
+    """Language model: a GGUF file, or the address of a server that speaks the OpenAI protocol."""
     llm_model: str = ""
+    """The model's name on that server."""
     model: Path = Field(default_factory=lambda: paths.nano() / "csm")
+    """Folder of the speech model."""
     voice: str | None = None
+    """A built-in voice by name, or a voice folder."""
     device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
+    """Where the speech model runs: auto, cpu, cuda or cuda:N."""
     precision: str = Field(default="auto", pattern=r"^(auto|bf16|fp32)$")
+    """Numbers that the speech model computes with: auto, bf16 or fp32."""
     threads: int | None = Field(default=None, ge=1, le=256)
+    """Processor threads; without it Parley chooses."""
     seed: int = Field(default=0, ge=0, lt=2**63)
+    """Same seed, same speech."""
     temperature: float = Field(default=0.0, ge=0.0, le=2.0)
+    """How freely the language model words its answers: 0 always the likeliest word, up to 2."""
     reply_tokens: int = Field(default=256, ge=16, le=4096)
+    """Longest answer, in the language model's pieces of words."""
     turn_s: float = Field(default=60.0, ge=1.0, le=600.0)
+    """Longest turn of the user, in seconds."""
+
+    microphone: str = ""
+    """The microphone's name; empty is the system's choice."""
+    loudspeaker: str = ""
+    """The loudspeaker's name; empty is the system's choice."""
+    hands_free: bool = True
+    """Whether speaking is enough; otherwise the talk key is held while speaking."""
+    patience: float = Field(default=0.5, ge=0.0, le=1.0)
+    """How long Parley lets you think before it answers: 0 answers soonest, 1 waits longest."""
+    barge_in: bool = True
+    """Whether speaking stops the assistant; Esc always does."""
+    echo: Literal["auto", "on", "off"] = "auto"
+    """Taking the loudspeaker's sound out of the microphone: auto, on or off (headphones)."""
+    record: bool = False
+    """Whether sessions are recorded from their start."""
+    recordings: Path = Field(default_factory=lambda: paths.recordings())
+    """Folder in which each recorded session gets a folder of its own."""
+    theme: Literal["system", "light", "dark"] = "system"
+    """How the window looks: system, light or dark."""
+    caption_pt: int = Field(default=14, ge=8, le=48)
+    """Size of the captions, in points."""
 
     @property
     def library_threads(self) -> int:

@@ -30,3 +30,32 @@ def user_data() -> Path:
     import platformdirs
 
     return Path(platformdirs.user_data_dir("parley", appauthor=False))
+
+
+def user_config() -> Path:
+    """Where this user's settings belong on this system."""
+    import platformdirs
+
+    return Path(platformdirs.user_config_dir("parley", appauthor=False))
+
+
+def user_cache() -> Path:
+    """Where belongs what can be made again."""
+    import platformdirs
+
+    return Path(platformdirs.user_cache_dir("parley", appauthor=False))
+
+
+def recordings() -> Path:
+    """Where recorded sessions are kept unless the user chooses another place."""
+    return user_data() / "sessions"
+
+
+def settings_file() -> Path:
+    """The file of the user's settings."""
+    return user_config() / "settings.toml"
+
+
+def lock_file() -> Path:
+    """The file that a running Parley holds."""
+    return user_data() / "parley.lock"
