@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -49,7 +49,7 @@ class TrainState:
     """Everything that a run must carry over an interruption."""
 
     modules: dict[str, nn.Module]
-    optimisers: list[torch.optim.Optimizer]
+    optimisers: Sequence[torch.optim.Optimizer]
     """Each with the peak of its learning rate."""
     rng: np.random.Generator
     step: int = 0

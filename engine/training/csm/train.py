@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -128,7 +128,7 @@ def _save(
         model.train()
 
 
-def optimisers(model: CsmModel, recipe: CsmRecipe) -> list[torch.optim.Optimizer]:
+def optimisers(model: CsmModel, recipe: CsmRecipe) -> Sequence[torch.optim.Optimizer]:
     """Muon for the matrices of the layers, AdamW for embeddings, heads, projections and norms."""
     hidden, others = matrices(model, without=("embedding", "head", "projection"))
     return [
