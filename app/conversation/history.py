@@ -11,10 +11,14 @@ class History:
     def __init__(self) -> None:
         self._exchanges: list[tuple[str, str]] = []
 
-    def add(self, user: str, reply: str) -> None:
-        """Remember an exchange; one without an answer is left out, so that roles alternate."""
-        if reply.strip():
-            self._exchanges.append((user, reply.strip()))
+    def add(self, user: str, reply: str, *, cut: bool = False) -> None:
+        """Remember an exchange; one without an answer is left out, so that roles alternate.
+
+        ``cut``: the user interrupted; ``reply`` is what was heard, and the model is told so by a dash.
+        """
+        told = f"{reply.strip()} \N{EM DASH}".strip() if cut else reply.strip()
+        if told:
+            self._exchanges.append((user, told))
 
     def messages(self, system: str, user: str) -> list[Message]:
         """Everything the model is told to answer ``user`` now."""

@@ -160,3 +160,26 @@ Event = (
     | HandsFree
     | SoundLost
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """A part failed in the middle of an answer; what was made stays and what can be made goes on."""
+
+    at_s: float
+    turn: TurnId
+    revision: int
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """The language model has written its whole answer; its sound may still be in the making."""
+
+    at_s: float
+    turn: TurnId
+    revision: int
+
+
+WorkEvent = Event | Trouble | Written
+"""What a worker may report: an event of the machine, or something that the conductor sees to."""

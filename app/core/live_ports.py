@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from app.core.events import Event
+from app.core.events import WorkEvent
 from app.core.shown import Levels, Watcher
 from app.core.types import FloatArray
 
@@ -159,7 +159,7 @@ class EchoCanceller(Protocol):
         ...
 
 
-Work = Callable[[], Iterator[Event]]
+Work = Callable[[], Iterator[WorkEvent]]
 """A piece of work: yields events as it goes; must not raise."""
 
 

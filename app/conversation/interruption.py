@@ -1,0 +1,102 @@
+"""Voice during an answer: lower the sound, pause it, then take the turn or go on where it stopped.
+
+Each rung can be taken back, so that a cough or an "mhm" costs nothing and a real interruption is heard
+at once. Pure functions of the turn-taking machine (``machine.py``).
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from app.conversation.policy import WINDOW_S, Policy
+from app.conversation.state import Barge, Speech, State, Step
+from app.core import commands as do
+from app.core import events as ev
+from app.core.commands import Command
+from app.core.turn import TurnId
+
+
+def interruption(state: State, event: ev.Window, policy: Policy) -> Step:
+    """One more window while an answer plays: climb the ladder, or come down."""
+    barge, at_s = state.barge, event.at_s
+    if barge is None:
+        if state.run_s < policy.onset_s - 1e-9:
+            return state, []
+        barge = Barge(at_s - state.run_s, at_s, state.run_s)
+        return replace(state, barge=barge), [do.Gain(policy.duck_db, policy.duck_ramp_s)]
+    if state.run_s > 0:
+        doubtful_s = WINDOW_S if event.echo >= policy.echo / 2 else 0.0
+        barge = replace(
+            barge,
+            last_s=at_s,
+            voiced_s=barge.voiced_s + WINDOW_S,
+            echo_s=barge.echo_s + doubtful_s,
+        )
+        return _go_on_talking(replace(state, barge=barge), barge, at_s, policy)
+    silence_s = at_s - barge.last_s
+    if silence_s < policy.barge_end_s:
+        return state, []
+    if not barge.paused or silence_s > policy.give_up_s:
+        return carry_on(state, policy)
+    if barge.text is not None and barge.text_to_s >= barge.last_s:
+        return judge(state, barge, policy, over=True)
+    if barge.asked_to_s < barge.last_s:
+        barge = replace(barge, asked_s=at_s, asked_to_s=at_s)
+        return replace(state, barge=barge), [
+            do.Transcribe(TurnId(state.turns + 1), barge.start_s, at_s)
+        ]
+    return state, []
+
+
+def _go_on_talking(state: State, barge: Barge, at_s: float, policy: Policy) -> Step:
+    commands: list[Command] = []
+    if not barge.paused and barge.voiced_s >= policy.pause_s - 1e-9:
+        barge = replace(barge, paused=True)
+        commands.append(do.Pause())
+    small = barge.text is not None and policy.judges.backchannel(barge.text)
+    needed_s = policy.confirm_backchannel_s if small else policy.confirm_s
+    if barge.paused and barge.voiced_s - barge.echo_s >= needed_s:
+        state, more = _take_turn(replace(state, barge=barge), barge)
+        return state, [*commands, *more]
+    if barge.paused and at_s - barge.asked_s >= policy.partial_every_s:
+        barge = replace(barge, asked_s=at_s, asked_to_s=at_s)
+        commands.append(do.Transcribe(TurnId(state.turns + 1), barge.start_s, at_s))
+    return replace(state, barge=barge), commands
+
+
+def judge(state: State, barge: Barge, policy: Policy, *, over: bool) -> Step:
+    """What the words of an interruption mean; ``over``: no more are coming."""
+    judges, text = policy.judges, barge.text or ""
+    playing = state.reply.text if state.reply is not None else ""
+    words = len(text.split())
+    if words == 0 or judges.echo(text, playing):
+        return carry_on(state, policy) if over else (state, [])
+    if judges.order(text):
+        return _take_turn(state, barge)
+    if judges.backchannel(text):
+        return carry_on(state, policy) if over else (state, [])
+    if over or words >= policy.confirm_words:
+        return _take_turn(state, barge)
+    return state, []
+
+
+def _take_turn(state: State, barge: Barge) -> Step:
+    """The user has the turn: the answer ends with what was heard of it."""
+    reply = state.reply
+    assert reply is not None
+    turn = TurnId(state.turns + 1)
+    speech = Speech(
+        turn, barge.start_s, barge.last_s, barge.voiced_s, 0, barge.text or "", barge.asked_s
+    )
+    state = replace(state, turns=turn, speech=speech, reply=None, barge=None, asked=False)
+    return state, [do.Cut(reply.turn, reply.revision)]
+
+
+def carry_on(state: State, policy: Policy) -> Step:
+    """It was no interruption: the answer goes on where it stopped."""
+    commands: list[Command] = []
+    if state.barge is not None:
+        if state.barge.paused:
+            commands.append(do.Resume(policy.back_s))
+        commands.append(do.Gain(0.0, 5 * policy.duck_ramp_s))
+    return replace(state, barge=None), commands

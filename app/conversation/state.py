@@ -1,0 +1,91 @@
+"""What the turn-taking machine knows: plain frozen data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from app.core.commands import Command
+from app.core.shown import Phase
+from app.core.turn import TurnId
+
+
+@dataclass(frozen=True, slots=True)
+class Speech:
+    """The user's open turn: from its first voice until its answer can no longer be taken back."""
+
+    turn: TurnId
+    start_s: float
+    last_s: float
+    """End of the last voice in it."""
+    voiced_s: float = 0.0
+    revision: int = 0
+    """Of the answer in work, or of the next one."""
+    text: str = ""
+    asked_s: float = 0.0
+    """When a partial was last asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer: held back, then played; perhaps being interrupted."""
+
+    turn: TurnId
+    revision: int
+    released: bool = False
+    text: str = ""
+    made_s: float = 0.0
+    made: bool = False
+    heard_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Barge:
+    """Voice of the user during an answer, not yet judged."""
+
+    start_s: float
+    last_s: float
+    voiced_s: float
+    echo_s: float = 0.0
+    """Voice of it that the loudspeaker may explain."""
+    paused: bool = False
+    asked_s: float = 0.0
+    asked_to_s: float = 0.0
+    """End of the sound that was last sent to be written down."""
+    text: str | None = None
+    text_to_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """Everything that the machine knows."""
+
+    speech: Speech | None = None
+    reply: Reply | None = None
+    barge: Barge | None = None
+    turns: int = 0
+    """Turns so far; the next one is this plus 1."""
+    run_s: float = 0.0
+    """Voice without a break up to now."""
+    pause_s: float = 0.0
+    """The user's usual pause within a turn, a running mean."""
+    asked: bool = False
+    """Whether the last answer ended with a question."""
+    muted: bool = False
+    hands_free: bool = True
+    key: bool = False
+    """Whether the talk key is down."""
+    shown: Phase = Phase.LISTENING
+
+    @property
+    def phase(self) -> Phase:
+        """What a person would say Parley is doing."""
+        if self.barge is not None and self.barge.paused:
+            return Phase.PAUSED
+        if self.reply is not None and self.reply.released:
+            return Phase.SPEAKING if self.reply.heard_s > 0 else Phase.THINKING
+        if self.speech is not None:
+            return Phase.HEARING
+        return Phase.MUTED if self.muted else Phase.LISTENING
+
+
+Step = tuple[State, list[Command]]
