@@ -11,14 +11,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from app.core.types import FloatArray
+from app.listening.guards import Decoded
 
 if TYPE_CHECKING:
     from faster_whisper import WhisperModel
 
 _PAD_FRAMES = 50
 _MOST_TOKENS = 200
-_NO_SPEECH = 0.6
-_IMPROBABLE = -1.0
 
 
 class ShortDecoder:
@@ -33,8 +32,8 @@ class ShortDecoder:
             model.hf_tokenizer, model.model.is_multilingual, task="transcribe", language="en"
         )
 
-    def text(self, at_16k: FloatArray) -> str:
-        """The words; '' for what the model takes for no speech."""
+    def decode(self, at_16k: FloatArray) -> Decoded:
+        """The words, whatever they are worth, with the model's own doubts."""
         model: Any = self._model
         features = model.feature_extractor(at_16k)  # (mels, T)
         frames = padded_frames(features.shape[-1], features.shape[0])
@@ -49,10 +48,8 @@ class ShortDecoder:
             return_scores=True,
             return_no_speech_prob=True,
         )[0]
-        # Both doubts together, as Whisper's own rule has it: either alone also meets real speech.
-        if answer.no_speech_prob > _NO_SPEECH and answer.scores[0] < _IMPROBABLE:
-            return ""
-        return str(tokens.decode(answer.sequences_ids[0])).strip()
+        text = str(tokens.decode(answer.sequences_ids[0])).strip()
+        return Decoded(text, float(answer.no_speech_prob), float(answer.scores[0]))
 
 
 def padded_frames(frames: int, mels: int) -> int:

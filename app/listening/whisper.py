@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
-import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from app.core.errors import ModelMissingError
+from app.core.ports import VoiceActivity
 from app.core.types import LISTEN_RATE_HZ, FloatArray
+from app.listening.guards import Decoded, believed, has_speech, too_fast, voiced_s
 from app.listening.short import ShortDecoder
+from app.listening.vad import WINDOW_SAMPLES, SileroVad
 
 if TYPE_CHECKING:
     from faster_whisper import WhisperModel
@@ -25,15 +27,17 @@ _QUIET_S = 0.1
 _SHORTEST_S = 0.1
 # A vocabulary this small is the built-in model's.
 _SMALL_VOCABULARY = 5_000
-# Above this ratio of length to compressed length, Whisper is repeating itself.
-_REPEATING = 2.4
 
 
 class WhisperRecogniser:
     """The ``Recogniser`` of the assistant. Not for two threads at a time."""
 
-    def __init__(self, folder: Path, *, threads: int = 1, beam: int = 5) -> None:
+    def __init__(
+        self, folder: Path, *, threads: int = 1, beam: int = 5, vad: VoiceActivity | None = None
+    ) -> None:
+        """``vad`` confirms that there is speech at all; its state is this recogniser's own."""
         self._folder = folder
+        self._vad = vad or SileroVad()
         self._threads = threads
         self._beam = beam
         self._model: WhisperModel | None = None
@@ -63,11 +67,12 @@ class WhisperRecogniser:
             self._piece_s = _SMALL_PIECE_S if small else _PIECE_S
             self._language = None if model.model.is_multilingual else "en"
             self._model = model
-            self.transcribe(np.zeros(LISTEN_RATE_HZ, np.float32))
+            self._decode(np.zeros(LISTEN_RATE_HZ, np.float32))
         except Exception as error:
             # Also bare ones: the tokenizers package raises those for a damaged tokenizer.json.
             self._model = None
             raise _unusable(self._folder) from error
+        self._voiced_s(np.zeros(WINDOW_SAMPLES, np.float32))
 
     def transcribe(self, at_16k: FloatArray) -> str:
         """The words said; '' when none can be made out. Speech may be longer than 30 s."""
@@ -79,9 +84,24 @@ class WhisperRecogniser:
         return " ".join(text for text in texts if text)
 
     def _piece(self, samples: FloatArray) -> str:
+        """The words of one piece, unless there is no voice in it or they cannot be believed."""
+        voiced = self._voiced_s(samples)
+        if not has_speech(voiced):
+            return ""
+        believable = [believed(decoded, voiced) for decoded in self._decode(samples)]
+        text = " ".join(text for text in believable if text)
+        # Segment by segment each may pass, and all together still be too much for the time.
+        return "" if too_fast(text, voiced) else text
+
+    def _voiced_s(self, samples: FloatArray) -> float:
+        whole = np.pad(samples, (0, -len(samples) % WINDOW_SAMPLES))
+        self._vad.reset()
+        return voiced_s(self._vad.probabilities(whole.reshape(-1, WINDOW_SAMPLES)))
+
+    def _decode(self, samples: FloatArray) -> list[Decoded]:
+        """What the model makes of one piece, segment by segment."""
         if self._short is not None:
-            text = self._short.text(samples)
-            return "" if repeats(text) else text
+            return [self._short.decode(samples)]
         model = self._model
         assert model is not None
         segments, _ = model.transcribe(
@@ -93,14 +113,10 @@ class WhisperRecogniser:
             without_timestamps=True,
             vad_filter=False,
         )
-        texts = [segment.text.strip() for segment in segments]
-        return " ".join(text for text in texts if text and not repeats(text))
-
-
-def repeats(text: str) -> bool:
-    """Whether a text says the same over and over, as Whisper does when it hears nothing."""
-    data = text.encode()
-    return len(data) > _REPEATING * len(zlib.compress(data))
+        return [
+            Decoded(segment.text.strip(), segment.no_speech_prob, segment.avg_logprob)
+            for segment in segments
+        ]
 
 
 def split_long(samples: FloatArray, piece_s: tuple[float, float] = _PIECE_S) -> list[FloatArray]:

@@ -13,15 +13,9 @@ from hypothesis import strategies as st
 from app.audio.files import FileReader
 from app.core.errors import ModelMissingError
 from app.listening.short import padded_frames
-from app.listening.whisper import WhisperRecogniser, repeats, split_long
+from app.listening.whisper import WhisperRecogniser, split_long
 from app.settings import paths
 from tests.fakes.sounds import tone
-
-
-def test_repetition_is_noticed() -> None:
-    assert repeats("thank you " * 30)
-    assert not repeats("Thank you, thank you, thank you very much for all of this.")
-    assert not repeats("")
 
 
 @given(st.integers(1, 5000), st.sampled_from([80, 128]))
@@ -94,3 +88,46 @@ def test_no_folder_is_told(tmp_path: Path) -> None:
     for path in (tmp_path / "none", tmp_path):
         with pytest.raises(ModelMissingError, match="speech recognition model"):
             WhisperRecogniser(path).load()
+
+
+class Confirms:
+    """A voice activity that calls everything speech, or nothing."""
+
+    def __init__(self, probability: float) -> None:
+        self.probability = probability
+
+    def reset(self) -> None:
+        pass
+
+    def probabilities(self, windows: np.ndarray) -> np.ndarray:
+        return np.full(len(windows), self.probability, np.float32)
+
+
+def coughs(seconds: float = 1.5) -> np.ndarray:
+    """Two short bursts of noise: whisper-nano makes "Thank, outside." and the like of them."""
+    noise = np.random.default_rng(4).normal(0, 0.1, round(seconds * 16_000))
+    time_s = np.arange(len(noise)) / 16_000
+    shape = np.exp(-((time_s % 0.6) / 0.08))
+    return (noise * shape).astype(np.float32)
+
+
+def test_without_a_voice_nothing_is_decoded() -> None:
+    """The model alone reads words into the noise, so it is the voice activity that says no."""
+    believing = WhisperRecogniser(paths.nano() / "whisper", vad=Confirms(1.0))
+    believing.load()
+    assert believing._decode(coughs())[0].text
+    recogniser = WhisperRecogniser(paths.nano() / "whisper")
+    assert recogniser.transcribe(coughs()) == ""
+    assert recogniser.transcribe(np.zeros(16_000, np.float32)) == ""
+
+
+def test_a_sentence_in_no_time_is_not_believed() -> None:
+    blocks = FileReader().blocks(paths.samples() / "question-3.flac", lambda line: None)
+    sound = np.concatenate([block.at_16k for block in blocks])
+
+    class Blink(Confirms):
+        def probabilities(self, windows: np.ndarray) -> np.ndarray:
+            return (np.arange(len(windows)) < 4).astype(np.float32)
+
+    assert WhisperRecogniser(paths.nano() / "whisper", vad=Confirms(1.0)).transcribe(sound)
+    assert WhisperRecogniser(paths.nano() / "whisper", vad=Blink(0)).transcribe(sound) == ""
