@@ -117,6 +117,10 @@ class Ears:
             self.meters.speech = windows[-1].speech
         return HeardBlock(at_s, block.index, block.near, clean, block.far, windows, lost)
 
+    def begin_again(self) -> None:
+        """Another device: another room and another echo."""
+        self._forget(0.0)
+
     def _judged(self, listened: FloatArray) -> list[float]:
         self._waiting.append(listened)
         self._count += len(listened)

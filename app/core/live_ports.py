@@ -119,6 +119,10 @@ class SoundDevice(Protocol):
         """Overflows and underruns that the device reported."""
         ...
 
+    def names(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Microphones and loudspeakers to choose from, as last listed."""
+        ...
+
 
 class SteppedDevice(Protocol):
     """A sound device on a virtual clock: time goes on only when asked."""

@@ -1,0 +1,484 @@
+"""The turn-taking machine, told what happens window by window. No clock, no thread, no sound."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.conversation.machine import step
+from app.conversation.policy import WINDOW_S, Judges, Policy
+from app.conversation.state import State
+from app.core import commands as do
+from app.core import events as ev
+from app.core.commands import Command
+from app.core.shown import Phase
+from app.core.turn import TurnId
+
+
+def finished(silence_s: float, text: str, asked: bool) -> float:
+    return 0.05 if text.endswith(" and") else 0.8
+
+
+JUDGES = Judges(
+    finished,
+    backchannel=lambda text: text in ("mhm", "yeah"),
+    order=lambda text: text in ("stop", "wait"),
+    echo=lambda words, playing: words in playing,
+)
+POLICY = Policy(judges=JUDGES)
+
+
+@dataclass
+class Talk:
+    """Feeds the machine and remembers what it asked for and when."""
+
+    policy: Policy = POLICY
+    state: State = field(default_factory=State)
+    at_s: float = 0.0
+    done: list[tuple[float, Command]] = field(default_factory=list)
+
+    def tell(self, event: ev.Event) -> None:
+        self.state, commands = step(self.state, event, self.policy)
+        self.done += [(self.at_s, command) for command in commands]
+
+    def sound(self, seconds: float, speech: float, echo: float = 0.0) -> None:
+        for _ in range(round(seconds / WINDOW_S)):
+            self.at_s += WINDOW_S
+            self.tell(ev.Window(self.at_s, speech, echo))
+
+    def voice(self, seconds: float, echo: float = 0.0) -> None:
+        self.sound(seconds, 0.9, echo)
+
+    def quiet(self, seconds: float) -> None:
+        self.sound(seconds, 0.05)
+
+    def of(self, kind: type) -> list[tuple[float, Command]]:
+        return [(at, command) for at, command in self.done if isinstance(command, kind)]
+
+    def words(self, text: str) -> None:
+        """The recogniser answers for the answer in work."""
+        reply = self.state.reply
+        assert reply is not None
+        self.tell(ev.Final(self.at_s, reply.turn, reply.revision, text))
+
+    def partial(self, text: str) -> None:
+        """The recogniser answers what was last asked."""
+        asked = self.of(do.Transcribe)[-1][1]
+        assert isinstance(asked, do.Transcribe)
+        self.tell(ev.Partial(self.at_s, asked.turn, text, text, asked.end_s))
+
+    def answer(self, text: str = "This is a long answer to it.", made_s: float = 4.0) -> None:
+        """The answer is made."""
+        reply = self.state.reply
+        assert reply is not None
+        self.tell(ev.ReplyText(self.at_s, reply.turn, reply.revision, text))
+        self.tell(ev.ReplySound(self.at_s, reply.turn, reply.revision, made_s))
+        self.tell(ev.ReplyMade(self.at_s, reply.turn, reply.revision))
+
+    def played(self, heard_s: float, *, drained: bool = False) -> None:
+        self.tell(ev.Played(self.at_s, heard_s, drained))
+
+    def until_speaking(self) -> None:
+        """A question was asked and its answer has been heard for a second."""
+        self.voice(1.0)
+        self.quiet(0.2)
+        self.words("what time is it")
+        self.answer()
+        self.quiet(0.4)
+        self.played(1.0)
+
+
+def kinds(talk: Talk) -> list[type]:
+    return [type(command) for _, command in talk.done if not isinstance(command, do.Show)]
+
+
+def test_a_plain_turn_is_answered_held_released_and_finished() -> None:
+    talk = Talk()
+    talk.voice(1.0)
+    assert talk.state.phase is Phase.HEARING
+    end_s = talk.at_s
+    talk.quiet(0.128)
+    [(at_s, answer)] = talk.of(do.Answer)
+    assert answer == do.Answer(TurnId(1), 0, pytest.approx(0.0), pytest.approx(at_s))
+    assert at_s - end_s == pytest.approx(POLICY.candidate_s)
+    assert not talk.of(do.Release)
+    talk.words("what time is it")
+    talk.answer()
+    talk.quiet(0.3)
+    [(released_s, _)] = talk.of(do.Release)
+    assert 0.15 < released_s - end_s < 0.4
+    assert talk.state.phase is Phase.THINKING
+    talk.played(0.5)
+    assert talk.state.phase is Phase.SPEAKING
+    talk.played(4.0, drained=True)
+    assert talk.of(do.Finish) == [(talk.at_s, do.Finish(TurnId(1), 0))]
+    assert talk.state.phase is Phase.LISTENING
+
+
+def test_a_click_opens_no_turn() -> None:
+    talk = Talk()
+    talk.voice(0.064)
+    talk.quiet(2.0)
+    talk.voice(0.128)
+    talk.quiet(2.0)
+    assert not talk.of(do.Answer)
+    assert talk.state.phase is Phase.LISTENING
+
+
+def test_an_unfinished_sentence_is_waited_for_and_both_halves_are_one_turn() -> None:
+    talk = Talk()
+    talk.voice(1.0)
+    talk.quiet(0.2)
+    talk.words("i want to know and")
+    talk.answer()
+    talk.quiet(0.8)
+    assert not talk.of(do.Release)
+    talk.voice(0.5)
+    assert talk.of(do.Drop)[0][1] == do.Drop(TurnId(1), 0)
+    talk.quiet(0.2)
+    second = talk.of(do.Answer)[-1][1]
+    assert isinstance(second, do.Answer)
+    assert (second.turn, second.revision) == (TurnId(1), 1)
+    assert second.start_s == pytest.approx(0.0)
+    talk.words("what time it is")
+    talk.quiet(0.4)
+    assert talk.of(do.Release)[0][1] == do.Release(TurnId(1), 1)
+
+
+def test_even_an_unfinished_sentence_is_answered_in_the_end() -> None:
+    talk = Talk()
+    talk.voice(1.0)
+    talk.quiet(0.2)
+    talk.words("i want to know and")
+    talk.quiet(2.0)
+    assert len(talk.of(do.Release)) == 1
+
+
+def test_a_patient_assistant_waits_longer() -> None:
+    waited = []
+    for patience in (0.0, 0.5, 1.0):
+        talk = Talk(replace(POLICY, patience=patience))
+        talk.voice(1.0)
+        end_s = talk.at_s
+        talk.quiet(3.0)
+        waited.append(talk.of(do.Release)[0][0] - end_s)
+    assert waited[0] < waited[1] < waited[2]
+
+
+def test_the_floor_grows_with_the_users_own_pauses() -> None:
+    talk = Talk()
+    for _ in range(12):
+        talk.voice(0.6)
+        talk.quiet(0.2)
+        talk.words("and")
+        talk.state = replace(talk.state, speech=replace(talk.state.speech, text="so and"))
+        talk.quiet(0.7)
+    assert talk.state.pause_s == pytest.approx(0.9, abs=0.15)
+    assert POLICY.floor(talk.state.pause_s) > 0.4
+
+
+def test_who_goes_on_before_much_was_heard_gets_the_turn_back() -> None:
+    talk = Talk()
+    talk.voice(1.0)
+    talk.quiet(0.2)
+    talk.words("what time is it")
+    talk.answer()
+    talk.quiet(0.4)
+    talk.played(0.2)
+    talk.voice(0.2)
+    assert talk.of(do.Drop)[0][1] == do.Drop(TurnId(1), 0)
+    assert not talk.of(do.Cut)
+    talk.quiet(0.2)
+    last = talk.of(do.Answer)[-1][1]
+    assert isinstance(last, do.Answer)
+    assert (last.turn, last.revision) == (TurnId(1), 1)
+
+
+def test_silence_with_no_words_in_it_comes_to_nothing() -> None:
+    talk = Talk()
+    talk.voice(0.5)
+    talk.quiet(0.2)
+    talk.words("")
+    assert talk.of(do.Drop)
+    assert talk.state.phase is Phase.LISTENING
+    talk.quiet(3.0)
+    assert not talk.of(do.Release)
+
+
+def test_an_interruption_ducks_pauses_and_takes_the_turn() -> None:
+    talk = Talk()
+    talk.until_speaking()
+    talk.done.clear()
+    onset_s = talk.at_s
+    talk.voice(0.7)
+    assert kinds(talk)[:2] == [do.Gain, do.Pause]
+    assert talk.of(do.Gain)[0][0] - onset_s <= 0.13
+    assert talk.of(do.Pause)[0][0] - onset_s <= 0.3
+    assert talk.of(do.Cut)[0][1] == do.Cut(TurnId(1), 0)
+    assert talk.state.phase is Phase.HEARING
+    talk.quiet(0.2)
+    answer = talk.of(do.Answer)[0][1]
+    assert isinstance(answer, do.Answer)
+    assert answer.turn == 2
+    assert answer.start_s == pytest.approx(onset_s, abs=0.01)
+
+
+@pytest.mark.parametrize("words", ["stop", "what about tomorrow"])
+def test_words_take_the_turn_before_voice_alone_would(words: str) -> None:
+    talk = Talk()
+    talk.until_speaking()
+    talk.voice(0.3)
+    assert not talk.of(do.Cut)
+    talk.partial(words)
+    assert len(talk.of(do.Cut)) == 1
+
+
+@pytest.mark.parametrize("words", ["mhm", "", "long answer"])
+def test_backchannel_noise_and_echo_let_the_answer_go_on(words: str) -> None:
+    talk = Talk()
+    talk.until_speaking()
+    talk.voice(0.32)
+    assert talk.state.phase is Phase.PAUSED
+    talk.quiet(0.3)
+    talk.partial(words)
+    talk.quiet(0.1)
+    assert [type(command) for _, command in talk.done[-3:-1]] == [do.Resume, do.Gain]
+    assert talk.state.phase is Phase.SPEAKING
+    assert not talk.of(do.Cut)
+
+
+def test_one_word_that_is_over_takes_the_turn() -> None:
+    talk = Talk()
+    talk.until_speaking()
+    talk.voice(0.32)
+    talk.quiet(0.3)
+    talk.partial("paris")
+    talk.quiet(0.1)
+    assert len(talk.of(do.Cut)) == 1
+
+
+def test_a_short_sound_is_only_ducked() -> None:
+    talk = Talk()
+    talk.until_speaking()
+    talk.done.clear()
+    talk.voice(0.128)
+    talk.quiet(0.3)
+    assert kinds(talk) == [do.Gain, do.Gain]
+    assert talk.of(do.Gain)[-1][1] == do.Gain(0.0, pytest.approx(0.1))
+
+
+def test_without_a_verdict_the_answer_goes_on_in_the_end() -> None:
+    talk = Talk()
+    talk.until_speaking()
+    talk.voice(0.3)
+    talk.quiet(POLICY.give_up_s + 0.2)
+    assert talk.of(do.Resume)
+    assert not talk.of(do.Cut)
+
+
+def test_a_sound_that_the_loudspeaker_explains_does_nothing() -> None:
+    talk = Talk()
+    talk.until_speaking()
+    talk.done.clear()
+    talk.voice(2.0, echo=0.9)
+    assert kinds(talk) == []
+
+
+def test_doubtful_echo_may_pause_but_not_cut_without_words() -> None:
+    talk = Talk()
+    talk.until_speaking()
+    talk.voice(1.2, echo=0.5)
+    assert talk.of(do.Pause)
+    assert not talk.of(do.Cut)
+
+
+def test_without_barge_in_the_answer_is_never_touched() -> None:
+    talk = Talk(replace(POLICY, barge_in=False))
+    talk.until_speaking()
+    talk.done.clear()
+    talk.voice(2.0)
+    assert kinds(talk) == []
+
+
+def test_an_interruption_at_the_very_end_opens_a_turn_of_its_own() -> None:
+    talk = Talk()
+    talk.until_speaking()
+    talk.voice(0.128)
+    talk.played(4.0, drained=True)
+    talk.voice(0.5)
+    talk.quiet(0.2)
+    assert talk.of(do.Finish)
+    answer = talk.of(do.Answer)[-1][1]
+    assert isinstance(answer, do.Answer)
+    assert answer.turn == 2
+
+
+def test_esc_cuts_what_was_heard_and_drops_what_was_not() -> None:
+    talk = Talk()
+    talk.until_speaking()
+    talk.tell(ev.StopAsked(talk.at_s))
+    assert talk.of(do.Cut)
+    other = Talk()
+    other.voice(1.0)
+    other.quiet(0.128)
+    other.tell(ev.StopAsked(other.at_s))
+    assert other.of(do.Drop)
+    assert other.state.phase is talk.state.phase is Phase.LISTENING
+
+
+def test_typed_words_are_answered_at_once_and_end_what_sounds() -> None:
+    talk = Talk()
+    talk.until_speaking()
+    talk.done.clear()
+    talk.tell(ev.Typed(talk.at_s, "hello"))
+    assert kinds(talk) == [do.Cut, do.Answer, do.Release]
+
+
+def test_muted_nothing_is_heard() -> None:
+    talk = Talk()
+    talk.voice(0.3)
+    talk.tell(ev.Muted(talk.at_s, True))
+    talk.voice(2.0)
+    talk.quiet(1.0)
+    assert not talk.of(do.Answer)
+    assert talk.state.phase is Phase.MUTED
+    talk.tell(ev.Muted(talk.at_s, False))
+    assert talk.state.phase is Phase.LISTENING
+
+
+def test_with_the_talk_key_pauses_do_not_end_the_turn() -> None:
+    talk = Talk()
+    talk.tell(ev.HandsFree(0.0, False))
+    talk.voice(1.0)
+    assert talk.state.phase is Phase.LISTENING
+    talk.tell(ev.TalkKey(talk.at_s, True))
+    talk.voice(1.0)
+    talk.quiet(3.0)
+    talk.voice(0.5)
+    assert not talk.of(do.Answer)
+    talk.tell(ev.TalkKey(talk.at_s, False))
+    assert [type(c) for _, c in talk.done if not isinstance(c, (do.Show, do.Transcribe))] == [
+        do.Answer,
+        do.Release,
+    ]
+
+
+def test_a_lost_microphone_answers_what_was_said_or_lets_it_go() -> None:
+    talk = Talk()
+    talk.voice(1.0)
+    talk.tell(ev.SoundLost(talk.at_s, 1.5))
+    assert kinds(talk)[-2:] == [do.Answer, do.Release]
+    other = Talk()
+    other.voice(0.2)
+    other.tell(ev.SoundLost(other.at_s, 1.5))
+    assert not other.of(do.Answer)
+
+
+@pytest.mark.parametrize(
+    "stale",
+    [
+        lambda turn, rev: ev.Final(9.0, turn, rev, ""),
+        lambda turn, rev: ev.ReplyText(9.0, turn, rev, "x"),
+        lambda turn, rev: ev.ReplySound(9.0, turn, rev, 1.0),
+        lambda turn, rev: ev.ReplyMade(9.0, turn, rev),
+        lambda turn, rev: ev.ReplyFailed(9.0, turn, rev, "x"),
+    ],
+)
+@pytest.mark.parametrize("id", [(TurnId(1), 1), (TurnId(2), 0), (TurnId(0), 0)])
+def test_stale_events_change_nothing(
+    stale: Callable[[TurnId, int], ev.Event], id: tuple[TurnId, int]
+) -> None:
+    talk = Talk()
+    talk.until_speaking()
+    assert step(talk.state, stale(*id), POLICY) == (talk.state, [])
+
+
+EVENTS = st.one_of(
+    st.tuples(st.just("voice"), st.floats(0.03, 1.5)),
+    st.tuples(st.just("quiet"), st.floats(0.03, 2.5)),
+    st.tuples(st.just("words"), st.sampled_from(["", "hello there", "so and"])),
+    st.tuples(st.just("partial"), st.sampled_from(["", "mhm", "stop", "one two", "long answer"])),
+    st.tuples(st.just("answer"), st.floats(0.0, 3.0)),
+    st.tuples(st.just("played"), st.floats(0.0, 3.0)),
+    st.tuples(st.just("drained"), st.floats(0.0, 3.0)),
+    st.tuples(
+        st.sampled_from(["stop", "typed", "mute", "unmute", "down", "up", "lost"]), st.none()
+    ),
+)
+
+
+def play(talk: Talk, kind: str, value: object) -> None:
+    at_s, reply = talk.at_s, talk.state.reply
+    match kind, value:
+        case "voice", float(seconds):
+            talk.voice(seconds)
+        case "quiet", float(seconds):
+            talk.quiet(seconds)
+        case "words", str(text) if reply is not None:
+            talk.words(text)
+        case "partial", str(text) if talk.of(do.Transcribe):
+            talk.partial(text)
+        case "answer", float(seconds) if reply is not None:
+            talk.answer(made_s=seconds)
+        case (("played" | "drained"), float(seconds)):
+            talk.played(seconds, drained=kind == "drained")
+        case "stop", None:
+            talk.tell(ev.StopAsked(at_s))
+        case "typed", None:
+            talk.tell(ev.Typed(at_s, "hello"))
+        case (("mute" | "unmute"), None):
+            talk.tell(ev.Muted(at_s, kind == "mute"))
+        case (("down" | "up"), None):
+            talk.tell(ev.TalkKey(at_s, kind == "down"))
+        case "lost", None:
+            talk.tell(ev.SoundLost(at_s, 1.0))
+        case _:
+            pass
+
+
+@given(st.lists(EVENTS, max_size=40))
+def test_whatever_happens_answers_end_once_and_the_loudspeaker_is_never_left_paused(
+    events: list[tuple[str, object]],
+) -> None:
+    talk = Talk()
+    for kind, value in events:
+        play(talk, kind, value)
+    open_answers: set[tuple[int, int]] = set()
+    released: set[tuple[int, int]] = set()
+    paused = False
+    for _, command in talk.done:
+        match command:
+            case do.Answer(turn, revision):
+                assert not open_answers, "two answers at a time"
+                open_answers.add((turn, revision))
+            case do.Release(turn, revision):
+                assert (turn, revision) in open_answers
+                assert (turn, revision) not in released
+                released.add((turn, revision))
+            case do.Drop(turn, revision) | do.Cut(turn, revision) | do.Finish(turn, revision):
+                open_answers.remove((turn, revision))
+                paused = False
+            case do.Pause():
+                assert not paused
+                paused = True
+            case do.Resume():
+                assert paused
+                paused = False
+            case _:
+                pass
+    reply = talk.state.reply
+    assert open_answers == ({(reply.turn, reply.revision)} if reply is not None else set())
+    assert paused == (talk.state.barge is not None and talk.state.barge.paused)
+    # Left alone, it always comes to rest.
+    talk.tell(ev.Muted(talk.at_s, False))
+    talk.tell(ev.TalkKey(talk.at_s, False))
+    talk.quiet(8.0)
+    if talk.state.reply is not None:
+        talk.answer()
+        talk.quiet(8.0)
+        talk.played(4.0, drained=True)
+    assert talk.state.phase is Phase.LISTENING
