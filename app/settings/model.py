@@ -19,6 +19,11 @@ def default_llm() -> Path:
     return next(iter(sorted(folder.glob("*.gguf"))), folder / "llm-nano.gguf")
 
 
+def default_recordings() -> Path:
+    """Where sessions are recorded unless the user chooses another place."""
+    return paths.recordings()
+
+
 def default_threads() -> int:
     """Half of the processors, at most eight: more only get in each other's way."""
     return max(1, min(8, (os.cpu_count() or 2) // 2))
@@ -71,7 +76,7 @@ class Settings(BaseModel):
     """Taking the loudspeaker's sound out of the microphone: auto, on or off (headphones)."""
     record: bool = False
     """Whether sessions are recorded from their start."""
-    recordings: Path = Field(default_factory=lambda: paths.recordings())
+    recordings: Path = Field(default_factory=default_recordings)
     """Folder in which each recorded session gets a folder of its own."""
     theme: Literal["system", "light", "dark"] = "system"
     """How the window looks: system, light or dark."""
