@@ -18,6 +18,8 @@ LONGEST_WAIT_S = 2.0
 ASKED_FOR_TIME_WAIT_S = 5.0
 """... unless the user asked for time ("let me think")."""
 
+NOT_YET = -1.0
+"""Score of a turn that is not over, however low a score would do by now."""
 UNKNOWN = 0.5
 """Score of a turn of which no words are known yet."""
 
@@ -31,7 +33,7 @@ class EndOfTurn(Protocol):
     def score(
         self, silence_s: float, text: str, asked: bool, at_16k: FloatArray | None = None
     ) -> float:
-        """How surely the user has finished, 0 to 1.
+        """How surely the user has finished, 0 to 1, or ``NOT_YET``.
 
         Args:
             silence_s: since the last voiced window.
@@ -50,7 +52,7 @@ class TextCue:
     ) -> float:
         """See ``finished``; silence counts only for a user who asked for time."""
         if asks_for_time(text):
-            return 1.0 if silence_s >= ASKED_FOR_TIME_WAIT_S else 0.0
+            return 1.0 if silence_s >= ASKED_FOR_TIME_WAIT_S else NOT_YET
         return finished(text, asked)
 
 

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.core.turn_text import (
+    NOT_YET,
     UNKNOWN,
     TextCue,
     asks_for_time,
@@ -95,7 +96,7 @@ def test_an_answer_that_breaks_off_is_no_answer() -> None:
 def test_who_asks_for_time_gets_it(text: str) -> None:
     cue = TextCue()
     assert asks_for_time(text)
-    assert cue.score(4.9, text, False) == 0.0
+    assert cue.score(4.9, text, False) == NOT_YET
     assert cue.score(5.0, text, True) == 1.0
     assert longest_wait_s(text) == 5.0
 

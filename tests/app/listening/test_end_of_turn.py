@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from app.core.turn_text import TextCue
+from app.core.turn_text import NOT_YET, TextCue
 from app.listening.end_of_turn import Together
 
 SOUND = np.zeros(1600, np.float32)
@@ -48,4 +48,4 @@ def test_without_sound_the_words_decide() -> None:
 
 
 def test_who_asked_for_time_is_not_outvoted() -> None:
-    assert Together(Fixed(1.0)).score(1.0, "Let me think", False, SOUND) == 0.0
+    assert Together(Fixed(1.0)).score(1.0, "Let me think", False, SOUND) == NOT_YET
