@@ -9,8 +9,14 @@ from typing import Any, Protocol, TypeVar
 
 from app.audio.files import FileReader
 from app.audio.storage import DiskStorage
+from app.audio.stream import SeamlessResampler
+from app.conversation.conductor import LiveParts
+from app.conversation.ears import Ears
+from app.conversation.policy import Judges, Policy
 from app.conversation.turn import TurnPorts, TurnRunner
+from app.core import turn_text
 from app.core.clock import SystemClock
+from app.core.live_ports import SESSION_RATE_HZ, EchoCanceller
 from app.core.ports import (
     ChatModel,
     Clock,
@@ -19,7 +25,10 @@ from app.core.ports import (
     SpeechFinder,
     SpeechModel,
     Storage,
+    VoiceActivity,
 )
+from app.core.types import LISTEN_RATE_HZ, SPEECH_RATE_HZ
+from app.listening.partials import Agreement
 from app.listening.spans import SpeechRules, VadSpeechFinder
 from app.listening.vad import SileroVad
 from app.listening.whisper import WhisperRecogniser
@@ -174,3 +183,61 @@ def _timed(factory: Factory, name: str, make: Callable[[], T], load_ms: dict[str
     made = make()
     load_ms[name] = round((factory.clock.monotonic_s() - began) * 1000, 1)
     return made
+
+
+def live_policy(settings: Settings) -> Policy:
+    """Turn taking as the settings want it, with the judges of words."""
+    cue = turn_text.TextCue()
+
+    def finished(silence_s: float, text: str, asked: bool) -> float:
+        # Below zero nothing is released, however long the silence: the user asked for time.
+        if silence_s < turn_text.longest_wait_s(text) and turn_text.asks_for_time(text):
+            return -1.0
+        return cue.score(silence_s, text, asked)
+
+    judges = Judges(finished, turn_text.is_backchannel, turn_text.is_command)
+    return Policy(patience=settings.patience, barge_in=settings.barge_in, judges=judges)
+
+
+@dataclass(frozen=True, slots=True)
+class Brains:
+    """The loaded models of a live conversation; one set may serve several, one after another."""
+
+    vad: VoiceActivity
+    recogniser: Recogniser
+    chat: ChatModel
+    speech: SpeechModel
+
+
+def load_brains(factory: StandardFactory, tell: Callable[[str], None] = lambda _: None) -> Brains:
+    """Load everything that computes; ``tell`` takes a sentence about how it goes."""
+    vad = SileroVad()
+    vad.load()
+    tell("Loading the speech recogniser ...")
+    recogniser = factory.recogniser()
+    tell("Loading the language model ...")
+    chat = factory.chat()
+    tell("Loading the voice ...")
+    return Brains(vad, recogniser, chat, factory.speech())
+
+
+def live_parts(
+    brains: Brains, echo: EchoCanceller, policy: Policy, clock: Clock, seed: int = 0
+) -> LiveParts:
+    """A fresh live conversation."""
+    brains.vad.reset()
+    ears = Ears(
+        brains.vad,
+        echo,
+        SeamlessResampler(SESSION_RATE_HZ, LISTEN_RATE_HZ).stream,
+        SeamlessResampler(SESSION_RATE_HZ, SPEECH_RATE_HZ).stream,
+    )
+    return LiveParts(
+        ears,
+        brains.recogniser,
+        Agreement(),
+        brains.chat,
+        brains.speech.conversation(seed),
+        lambda: system_prompt(clock.now()),
+        policy,
+    )
