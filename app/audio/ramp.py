@@ -1,0 +1,61 @@
+"""A gain that moves in a straight line, for fades and ducking in a device's callback."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from app.core.types import FloatArray
+
+
+class Ramp:
+    """A factor on its way from one value to another, one small step per sample.
+
+    All memory is taken when it is made: ``apply`` only computes into it.
+    """
+
+    def __init__(self, value: float, longest: int) -> None:
+        self._value = value
+        self._target = value
+        self._step = 0.0
+        self._left = 0
+        self._count: FloatArray = np.arange(1, longest + 1, dtype=np.float32)
+        self._factors: FloatArray = np.empty(longest, np.float32)
+
+    @property
+    def value(self) -> float:
+        """The factor after the last sample."""
+        return self._value
+
+    @property
+    def target(self) -> float:
+        """Where it is going, or rests."""
+        return self._target
+
+    @property
+    def left(self) -> int:
+        """Samples until it rests."""
+        return self._left
+
+    def to(self, target: float, samples: int) -> None:
+        """Be at ``target`` after as many samples; at once for none."""
+        self._target = target
+        self._left = max(0, samples)
+        if self._left:
+            self._step = (target - self._value) / self._left
+        else:
+            self._value = target
+
+    def apply(self, sound: FloatArray) -> None:
+        """Multiply (N,) in place and move on by N; N is at most ``longest``."""
+        moving = min(self._left, len(sound))
+        if moving:
+            factors = self._factors[:moving]
+            np.multiply(self._count[:moving], self._step, out=factors)
+            np.add(factors, self._value, out=factors)
+            head = sound[:moving]
+            np.multiply(head, factors, out=head)
+            self._left -= moving
+            self._value = self._value + self._step * moving if self._left else self._target
+        if moving < len(sound) and self._value != 1.0:
+            rest = sound[moving:]
+            np.multiply(rest, self._value, out=rest)
