@@ -1,9 +1,9 @@
 """The loop: text and the conversation so far in, 80 ms frames of sound out. Read this first.
 
-``SpeechEngine`` holds the weights; a ``Conversation`` holds what was said. Its KV cache is the
-whole memory: a line's sampled codes are already in it when the line ends, so only the EOS frame is
-added and the next line prefills nothing but its own text. Going back is setting an index.
-One thread at a time may use an engine.
+``SpeechEngine`` holds the weights; a ``Conversation`` holds what was said, in a ``Memory`` whose KV
+cache is the whole of it: a line's sampled codes are already there when the line ends, so only the
+EOS frame is added and the next line prefills nothing but its own text. Going back is setting an
+index. One thread at a time may use an engine.
 """
 
 from __future__ import annotations
@@ -16,22 +16,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from engine.csm import prompt
 from engine.csm.frame import FrameSampler
 from engine.csm.guard import LateEndGuard
+from engine.csm.memory import Marks, Memory
 from engine.csm.prompt import Prepared
 from engine.csm.tokenizer import TextTokenizer
 from engine.errors import ContextError, TextError
-from engine.nn.kv_cache import KVCache
 from engine.normalise import speakable
 from engine.types import (
     CodeArray,
     Ended,
     FloatArray,
     PcmFrame,
+    Said,
     Sampling,
     Segment,
     SpeechReport,
@@ -45,6 +44,8 @@ if TYPE_CHECKING:
 
 ASSISTANT = 0
 """The speaker number of the voice that the engine speaks with, unless its prompt says another."""
+
+_Frames = Generator[tuple[CodeArray, FloatArray], None, None]
 
 _GRAVITY = (Ended.EOS, Ended.GUARD, Ended.LIMIT, Ended.CANCELLED)
 
@@ -131,103 +132,143 @@ class Conversation:
         self.report: SpeechReport | None = None
         self._speaker = voice.prompt.speaker if voice is not None else ASSISTANT
         self._sampler = FrameSampler(engine.model, sampling, seed)
+        self._memory = Memory(engine.model, engine.prepare_voice(voice) if voice else None)
         self._stream = engine.codec.stream()
-        model = engine.model
-        self._cache = KVCache(model.config.backbone, 1, model.device, model.dtype)
-        self._history: list[Prepared] = []
-        self._turn = 0  # index in the history of the first line spoken this turn
+        self._unsounded = False  # whether the stream has yet to go through the turn's speech
+        self._marks = Marks()
+        self._open: _Frames | None = None
         self._ended = Ended.EOS
-        self._pinned = engine.prepare_voice(voice) if voice is not None else None
-        if self._pinned is not None:
-            self._prefill(self._pinned)
 
     @property
     def positions(self) -> int:
         """Places of the model's window in use."""
-        return self._cache.length
+        return self._memory.positions
 
     @property
     def history(self) -> Sequence[Prepared]:
         """The segments in the window after the voice prompt, oldest first."""
-        return tuple(self._history)
+        return tuple(self._memory.history)
 
-    def add(self, segment: Segment) -> None:
+    @property
+    def turn_frames(self) -> int:
+        """Frames spoken since the last ``add``."""
+        return self._memory.turn_frames
+
+    def add(self, segment: Segment) -> Prepared:
         """Remember a line that somebody else spoke; the next line starts a new breath.
 
-        A segment too long for the whole window is left out rather than cut through.
+        A segment too long for the whole window is left out rather than cut through. Returns the
+        segment as the model takes it.
         """
+        self._settle()
         prepared = self.engine.prepare(segment)
         self._stream.reset()
-        if self._make_room(prepared.positions):
-            self._prefill(prepared)
-            self._history.append(prepared)
-        self._turn = len(self._history)
+        self._unsounded = False
+        self._memory.add(prepared)
+        self._memory.new_turn()
+        return prepared
+
+    def respoken(self, line: str, codes: CodeArray) -> None:
+        """Remember a line of this turn that was spoken before, in a conversation that was lost.
+
+        ``line`` is the text of a ``PcmFrame``, ``codes`` (T, K) are those of its frames.
+        """
+        self._settle()
+        ids = tuple(self.engine.tokenizer.encode(self._speaker, line))
+        self._memory.add(Prepared(ids, codes))
+        self._unsounded = True
+
+    def mark(self) -> int:
+        """The present place, for ``back_to``. The last 16 marks are kept."""
+        self._settle()
+        return self._marks.put(self._memory.place(), self._sampler.noise)
+
+    def back_to(self, mark: int) -> None:
+        """Forget everything since ``mark``, as if it had never happened; the mark stays valid.
+
+        Only what a full window dropped meanwhile stays dropped.
+
+        Raises:
+            ValueError: when the mark is too old, or was itself forgotten.
+        """
+        self._settle()
+        place, self._sampler.noise = self._marks.back_to(mark)
+        self._memory.back_to(place)
+        self._unsounded = True
+
+    def keep_heard(self, frames: int) -> None:
+        """Cut this turn's speech to its first ``frames`` frames: what was not heard never was.
+
+        Counts over all lines spoken since the last ``add``. Exact (see ``Memory.keep``).
+        """
+        self._settle()
+        self._unsounded = self._memory.keep(frames) or self._unsounded
+
+    def make_do(self) -> None:
+        """Forget the older half of the lines, after memory ran out."""
+        self._settle()
+        self._memory.forget_older_half()
 
     def speak(
-        self, text: str, cancelled: Callable[[], bool] = never
+        self, text: str, cancelled: Callable[[], bool] = never, said: Said | None = None
     ) -> Generator[PcmFrame, None, None]:
         """Say ``text``; yields each 80 ms of sound as soon as it is made.
 
         Long text is spoken line by line. ``cancelled`` is asked once a frame; closing the
         iterator cancels too. Either way the frames already yielded stay in the conversation
-        (``keep_heard`` cuts further). ``report`` tells afterwards how it went.
+        (``keep_heard`` cuts further). ``said`` goes on in the middle: it is how far the text was
+        spoken before. ``report`` tells afterwards how it went.
 
         Raises:
             TextError: when nothing in ``text`` can be spoken.
             ContextError: when a line cannot fit the model's window.
         """
+        self._settle()
         lines = prompt.split_lines(speakable(text))
         if not lines:
             raise TextError("There is nothing to speak in this text: give it some English words.")
         started, first_s, frames, ended = time.perf_counter(), 0.0, 0, list[Ended]()
+        said = said or Said(0, prompt.no_codes(self.engine.config.codebooks))
         try:
-            for line in lines:
-                with contextlib.closing(self._line(line, cancelled)) as sounds:
-                    for samples in sounds:
+            for number, line in enumerate(lines[said.line :], said.line):
+                before = said.codes if number == said.line else said.codes[:0]
+                with contextlib.closing(self._line(line, cancelled, before)) as sounds:
+                    self._open = sounds
+                    for codes, samples in sounds:
                         first_s = first_s or time.perf_counter() - started
                         frames += 1
-                        yield PcmFrame(samples, frames - 1)
+                        yield PcmFrame(samples, frames - 1, codes, number, line)
                 ended.append(self._ended)
-                if self._ended is Ended.CANCELLED:
+                if self._ended is Ended.CANCELLED or self._open is not sounds:
                     break
         finally:
-            outcome = max(ended, key=_GRAVITY.index) if len(ended) == len(lines) else self._ended
+            whole = len(ended) == len(lines) - said.line
+            outcome = max(ended, key=_GRAVITY.index) if whole else Ended.CANCELLED
             audio_s = frames * self.engine.frame_samples / self.engine.sample_rate_hz
             elapsed_s = time.perf_counter() - started
             self.report = SpeechReport(text, frames, outcome, first_s, elapsed_s, audio_s)
 
-    def keep_heard(self, frames: int) -> None:
-        """Cut this turn's speech to its first ``frames`` frames: what was not heard never was.
-
-        Counts over all lines spoken since the last ``add``. Exact: the cache is set back to that
-        frame and an EOS frame is appended.
-        """
-        for index in range(self._turn, len(self._history)):
-            segment = self._history[index]
-            if frames < len(segment.codes):
-                self._cache.rollback(self._cache.length - self._positions(index))
-                del self._history[index:]
-                if frames > 0:
-                    heard = Prepared(segment.ids, segment.codes[:frames])
-                    self._prefill(heard)
-                    self._history.append(heard)
-                return
-            frames -= len(segment.codes)
-
-    def _line(self, line: str, cancelled: Callable[[], bool]) -> Generator[FloatArray, None, None]:
+    def _line(self, line: str, cancelled: Callable[[], bool], said: CodeArray) -> _Frames:
         """One line of speech: prefill its text, then frame after frame until it ends."""
+        memory = self._memory
         ids = tuple(self.engine.tokenizer.encode(self._speaker, line))
         budget = prompt.frame_budget(line, self.engine.config.mimi.frame_rate_hz)
-        if not self._make_room(len(ids) + budget.most + 1):
+        if not memory.make_room(len(ids) + budget.most + 1):
             raise ContextError("This line does not fit the model's window: use a shorter voice.")
-        guard, codes = LateEndGuard(budget), list[CodeArray]()
-        start, pending = self._cache.length, None
+        guard, codes, pending = LateEndGuard(budget), list[CodeArray](said), None
+        start = memory.positions
         self._ended = Ended.CANCELLED
-        hidden = self._run(self._text(ids))
         try:
+            self._catch_up()
+            hidden = memory.read(ids)
+            if len(said):
+                sound = self._stream.decode(said).reshape(len(said), -1)
+                for before, samples in zip(said, sound, strict=True):
+                    guard.stuck(before, samples)
+                hidden = memory.step(said)
             while len(codes) < budget.most and not cancelled():
                 if pending is not None:
-                    hidden, pending = self._run(self._audio(pending)), None
+                    hidden, pending = memory.step(pending), None
                 frame, over = self._sampler.draw(hidden, may_end=len(codes) >= budget.least)
                 if over:
                     self._ended = Ended.EOS
@@ -235,7 +276,7 @@ class Conversation:
                 pending = frame.cpu().numpy()
                 codes.append(pending[0])
                 samples = self._stream.decode(pending)
-                yield samples
+                yield codes[-1], samples
                 if guard.stuck(codes[-1], samples):
                     self._ended = Ended.GUARD
                     return
@@ -243,51 +284,20 @@ class Conversation:
                 self._ended = Ended.LIMIT
         finally:
             if codes:
-                tail = np.zeros_like(codes[0])[None]
-                self._run(self._audio(tail if pending is None else np.concatenate((pending, tail))))
-                self._history.append(Prepared(ids, np.stack(codes)))
+                memory.end(ids, np.stack(codes), pending)
             else:
-                self._cache.rollback(start)
+                memory.rollback(start)
 
-    def _make_room(self, room: int) -> bool:
-        """Free ``room`` positions by dropping whole oldest segments; False when it cannot be.
+    def _catch_up(self) -> None:
+        """Lead the stream through what this turn has spoken, when it was set back."""
+        if self._unsounded:
+            self._stream.reset()
+            for line in self._memory.turn_lines:
+                self._stream.decode(line.codes)
+            self._unsounded = False
 
-        When it must drop, it drops down to three quarters of the window, because what stays has
-        to be prefilled again (rotary positions are absolute).
-        """
-        window, pinned = self._cache.capacity, self._pinned.positions if self._pinned else 0
-        if self._cache.length + room <= window:
-            return True
-        if pinned + room > window:
-            return False
-        lengths = [segment.positions for segment in self._history]
-        kept = prompt.plan(lengths, pinned, room, max(pinned + room, window * 3 // 4)).kept
-        dropped = len(self._history) - len(kept)
-        self._history = self._history[dropped:]
-        self._turn = max(0, self._turn - dropped)
-        self._cache.rollback(pinned)
-        for segment in self._history:
-            self._prefill(segment)
-        return True
-
-    def _positions(self, first: int) -> int:
-        return sum(segment.positions for segment in self._history[first:])
-
-    def _prefill(self, segment: Prepared) -> None:
-        end = np.zeros((1, self.engine.config.codebooks), dtype=np.int64)
-        sound = self._audio(np.concatenate((segment.codes, end)))
-        self._run(torch.cat((self._text(segment.ids), sound), dim=1))
-
-    @torch.inference_mode()
-    def _run(self, embedded: Tensor) -> Tensor:
-        """Put (1, T, D) into the cache; the last hidden state (1, D)."""
-        return self.engine.model.backbone(embedded, self._cache)[:, -1]
-
-    @torch.inference_mode()
-    def _text(self, ids: Sequence[int]) -> Tensor:
-        return self.engine.model.embed_text(torch.tensor([ids], device=self.engine.model.device))
-
-    @torch.inference_mode()
-    def _audio(self, codes: CodeArray) -> Tensor:
-        frames = torch.from_numpy(codes).to(self.engine.model.device)
-        return self.engine.model.embed_audio(frames.unsqueeze(0))
+    def _settle(self) -> None:
+        """End a line that whoever asked for it left in the middle."""
+        if self._open is not None:
+            self._open.close()
+            self._open = None

@@ -65,10 +65,29 @@ class Ended(StrEnum):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PcmFrame:
-    """One codec frame of sound: float32 mono (1920,) at 24 kHz, and its index in the line."""
+    """One codec frame of sound.
+
+    Attributes:
+        samples: float32 mono (1920,) at 24 kHz.
+        index: counts the frames of the text being spoken.
+        codes: the same sound for the model (K,).
+        line: which of the lines that the text was cut into it belongs to.
+        text: that line, as the model was told it.
+    """
 
     samples: FloatArray
     index: int
+    codes: CodeArray = field(default_factory=lambda: np.zeros(0, np.int64))
+    line: int = 0
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Said:
+    """How far a text was spoken before: the line that is not finished and its codes (T, K) so far."""
+
+    line: int
+    codes: CodeArray
 
 
 @dataclass(frozen=True, slots=True)

@@ -114,6 +114,20 @@ class CsmConversation:
                 if self._conversation.report is not before:
                     self._keep_report(text)
 
+    def mark(self) -> int:
+        """The present place, for ``back_to``; the last 16 are kept."""
+        return self._conversation.mark()
+
+    def back_to(self, mark: int) -> None:
+        """Forget everything since ``mark``, as if it had never happened; the mark stays valid."""
+        with _told():
+            self._conversation.back_to(mark)
+
+    def keep_heard(self, frames: int) -> None:
+        """Cut what was spoken since the user's last line to its first ``frames`` 80 ms frames."""
+        with _told():
+            self._conversation.keep_heard(frames)
+
     def _add(self, speaker: int, text: str, at_24k: FloatArray) -> None:
         from engine.types import Segment
 

@@ -31,6 +31,15 @@ class FrameSampler:
             model.config.depth, 1, model.device, model.dtype, model.config.codebooks
         )
 
+    @property
+    def noise(self) -> Tensor:
+        """State of the noise source, a copy; setting it draws the same noise again."""
+        return self._noise.get_state()
+
+    @noise.setter
+    def noise(self, state: Tensor) -> None:
+        self._noise.set_state(state)
+
     @torch.inference_mode()
     def draw(self, hidden: Tensor, *, may_end: bool) -> tuple[Tensor, bool]:
         """The frame that follows ``hidden`` (1, D).

@@ -130,6 +130,7 @@ class FakeConversation:
     def __init__(self, model: FakeSpeech) -> None:
         self.model = model
         self.context: list[tuple[str, str, int]] = []
+        self.marks: list[list[tuple[str, str, int]]] = []
         self.line: SpokenLine | None = None
         self.made = 0
 
@@ -138,6 +139,26 @@ class FakeConversation:
 
     def recall(self, text: str, at_24k: FloatArray) -> None:
         self.context.append(("reply", text, len(at_24k)))
+
+    def mark(self) -> int:
+        self.marks.append(list(self.context))
+        return len(self.marks) - 1
+
+    def back_to(self, mark: int) -> None:
+        self.context = list(self.marks[mark])
+
+    def keep_heard(self, frames: int) -> None:
+        turn = next((i for i in range(len(self.context), 0, -1) if self._told(i - 1)), 0)
+        left = frames * FRAME
+        for index in range(turn, len(self.context)):
+            who, words, samples = self.context[index]
+            if left < samples:
+                self.context[index:] = [(who, words, left)] if left > 0 else []
+                return
+            left -= samples
+
+    def _told(self, index: int) -> bool:
+        return self.context[index][0] != "assistant"
 
     def speak(self, text: str, cancel: CancelToken) -> Iterator[FloatArray]:
         self.line = None

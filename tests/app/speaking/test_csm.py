@@ -62,6 +62,19 @@ def test_both_sides_are_remembered(conversation: CsmConversation) -> None:
     assert users != ours
 
 
+def test_a_draft_is_taken_back_and_what_was_not_heard_is_cut(conversation: CsmConversation) -> None:
+    sound = np.random.default_rng(0).normal(0, 0.1, 5 * 1920).astype(np.float32)
+    mark = conversation.mark()
+    conversation.hear("half of", sound)
+    draft = list(conversation.speak("No.", token()))
+    conversation.back_to(mark)
+    assert not conversation._conversation.history
+    conversation.hear("half of what the user said", sound)
+    assert len(list(conversation.speak("Yes.", token()))) > 3 and draft
+    conversation.keep_heard(3)
+    assert [len(line.codes) for line in conversation._conversation.history] == [5, 3]
+
+
 def test_the_engines_sentences_are_kept(
     conversation: CsmConversation, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,0 +1,212 @@
+"""What the model remembers of a conversation: the voice prompt, the lines in the window, the cache.
+
+Everything but the voice can be taken back. Rolling back is setting the cache's length, so it is
+exact: what lies before is bit for bit what it was. Only when the window overflowed meanwhile has
+the cache been built anew, and what was dropped then stays dropped.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from engine.csm import prompt
+from engine.csm.model import CsmModel
+from engine.csm.prompt import Prepared
+from engine.nn.kv_cache import KVCache
+from engine.types import CodeArray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Place:
+    """A place in a conversation, for ``Memory.back_to``."""
+
+    history: tuple[Prepared, ...]
+    turn: int
+    turn_dropped: int
+    dropped: int
+
+
+class Marks:
+    """The last places that were marked, each with the state of the noise that the sampler draws."""
+
+    def __init__(self, most: int = 16) -> None:
+        self._marks: deque[tuple[int, Place, Tensor]] = deque(maxlen=most)
+        self._numbers = itertools.count(1)
+
+    def put(self, place: Place, noise: Tensor) -> int:
+        """Remember a place; its number."""
+        number = next(self._numbers)
+        self._marks.append((number, place, noise))
+        return number
+
+    def back_to(self, number: int) -> tuple[Place, Tensor]:
+        """What was remembered under ``number``; marks made later are forgotten.
+
+        Raises:
+            ValueError: when the mark is too old, or was itself forgotten.
+        """
+        if all(known != number for known, _, _ in self._marks):
+            raise ValueError(f"there is no mark {number} in this conversation")
+        while self._marks[-1][0] != number:
+            self._marks.pop()
+        return self._marks[-1][1:]
+
+
+class Memory:
+    """The window of one conversation. Lines stay whole: the oldest are dropped entirely."""
+
+    def __init__(self, model: CsmModel, pinned: Prepared | None) -> None:
+        self.history: list[Prepared] = []
+        self._model = model
+        self._cache = KVCache(model.config.backbone, 1, model.device, model.dtype)
+        self._turn = 0  # index in the history of the first line spoken this turn
+        self._turn_dropped = 0  # frames of this turn in lines that the window dropped
+        self._dropped = 0  # lines that the window dropped since the conversation began
+        if pinned is not None:
+            self._prefill(pinned)
+        self._pinned = self._cache.length
+
+    @property
+    def positions(self) -> int:
+        """Places of the window in use."""
+        return self._cache.length
+
+    @property
+    def turn_lines(self) -> Sequence[Prepared]:
+        """Lines spoken since ``new_turn`` that are in the window."""
+        return tuple(self.history[self._turn :])
+
+    @property
+    def turn_frames(self) -> int:
+        """Frames spoken since ``new_turn``, those of dropped lines included."""
+        return self._turn_dropped + sum(len(line.codes) for line in self.turn_lines)
+
+    def add(self, line: Prepared) -> bool:
+        """Append a whole line. One too long for the whole window is left out: False."""
+        fits = self.make_room(line.positions)
+        if fits:
+            self._prefill(line)
+            self.history.append(line)
+        return fits
+
+    def new_turn(self) -> None:
+        """What is spoken from here on is one turn."""
+        self._turn, self._turn_dropped = len(self.history), 0
+
+    def read(self, ids: Sequence[int]) -> Tensor:
+        """Begin a line: put its text into the cache; the hidden state (1, D) after it."""
+        return self._run(self._text(ids))
+
+    def step(self, codes: CodeArray) -> Tensor:
+        """Put frames (T, K) of the begun line into the cache; the hidden state (1, D) after them."""
+        return self._run(self._audio(codes))
+
+    def end(self, ids: tuple[int, ...], codes: CodeArray, pending: CodeArray | None) -> None:
+        """Finish the begun line. ``pending`` (1, K) is a last frame that is not in the cache yet."""
+        tail = self._end_frame()
+        self.step(tail if pending is None else np.concatenate((pending, tail)))
+        self.history.append(Prepared(ids, codes))
+
+    def rollback(self, positions: int) -> None:
+        """Drop a begun line of which nothing was spoken."""
+        self._cache.rollback(positions)
+
+    def keep(self, frames: int) -> bool:
+        """Cut the turn's speech to its first ``frames`` frames; whether anything was cut.
+
+        Exact: the cache is set back to that frame and an EOS frame is appended.
+        """
+        frames -= self._turn_dropped
+        for index in range(self._turn, len(self.history)):
+            line = self.history[index]
+            if frames < len(line.codes):
+                start = self._cache.length - sum(s.positions for s in self.history[index:])
+                self._cache.rollback(start + (len(line.ids) + frames if frames > 0 else 0))
+                del self.history[index:]
+                if frames > 0:
+                    self.end(line.ids, line.codes[:frames], None)
+                return True
+            frames -= len(line.codes)
+        return False
+
+    def place(self) -> Place:
+        """Here."""
+        return Place(tuple(self.history), self._turn, self._turn_dropped, self._dropped)
+
+    def back_to(self, place: Place) -> None:
+        """Be as at ``place``, less the lines that the window has dropped since."""
+        gone = place.history[: self._dropped - place.dropped]
+        kept = place.history[len(gone) :]
+        same = 0
+        for ours, theirs in zip(self.history, kept, strict=False):
+            if ours is not theirs:
+                break
+            same += 1
+        self._cache.rollback(self._pinned + sum(line.positions for line in kept[:same]))
+        for line in kept[same:]:  # cut by ``keep`` since: spoken again, for the cache alone
+            self._prefill(line)
+        self.history = list(kept)
+        self._dropped = place.dropped + len(gone)
+        self._turn = max(0, place.turn - len(gone))
+        self._turn_dropped = place.turn_dropped + _frames(gone[place.turn :])
+
+    def forget_older_half(self) -> None:
+        """Make do with the newer half of the lines, when memory is short."""
+        self._drop((len(self.history) + 1) // 2)
+
+    def make_room(self, room: int) -> bool:
+        """Free ``room`` positions by dropping whole oldest lines; False when it cannot be.
+
+        When it must drop, it drops down to three quarters of the window, because what stays has
+        to be prefilled again (rotary positions are absolute).
+        """
+        window = self._cache.capacity
+        if self._cache.length + room <= window:
+            return True
+        if self._pinned + room > window:
+            return False
+        lengths = [line.positions for line in self.history]
+        most = max(self._pinned + room, window * 3 // 4)
+        self._drop(len(lengths) - len(prompt.plan(lengths, self._pinned, room, most).kept))
+        return True
+
+    def _drop(self, lines: int) -> None:
+        """Drop the oldest ``lines`` and build the cache of what stays."""
+        self._turn_dropped += _frames(self.history[self._turn : lines])
+        self._turn = max(0, self._turn - lines)
+        self._dropped += lines
+        del self.history[:lines]
+        self._cache.rollback(self._pinned)
+        for line in self.history:
+            self._prefill(line)
+
+    def _prefill(self, line: Prepared) -> None:
+        sound = self._audio(np.concatenate((line.codes, self._end_frame())))
+        self._run(torch.cat((self._text(line.ids), sound), dim=1))
+
+    def _end_frame(self) -> CodeArray:
+        return np.zeros((1, self._model.config.codebooks), dtype=np.int64)
+
+    @torch.inference_mode()
+    def _run(self, embedded: Tensor) -> Tensor:
+        """Put (1, T, D) into the cache; the last hidden state (1, D)."""
+        return self._model.backbone(embedded, self._cache)[:, -1]
+
+    @torch.inference_mode()
+    def _text(self, ids: Sequence[int]) -> Tensor:
+        return self._model.embed_text(torch.tensor([ids], device=self._model.device))
+
+    @torch.inference_mode()
+    def _audio(self, codes: CodeArray) -> Tensor:
+        return self._model.embed_audio(torch.from_numpy(codes).to(self._model.device).unsqueeze(0))
+
+
+def _frames(lines: Sequence[Prepared]) -> int:
+    return sum(len(line.codes) for line in lines)
