@@ -1,0 +1,1 @@
+"""What opens over the window: the settings, and what Parley is."""

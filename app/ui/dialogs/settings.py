@@ -1,0 +1,336 @@
+"""The settings: a page of cards, applied as they are changed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from PySide6.QtCore import QSignalBlocker, QSize, Qt, Slot
+from PySide6.QtWidgets import (
+    QDialog,
+    QFrame,
+    QHBoxLayout,
+    QPushButton,
+    QScrollArea,
+    QVBoxLayout,
+    QWidget,
+)
+
+from app.settings.model import Settings
+from app.ui.dialogs.rows import (
+    PathRow,
+    Section,
+    choice_row,
+    fill,
+    label,
+    select,
+    slider_row,
+    switch_row,
+)
+from app.ui.look import Look
+from app.ui.viewmodels.settings import SettingsViewModel, model_name
+from app.ui.viewmodels.status import StatusViewModel
+
+SIZES = (11, 14, 18, 22, 28)
+_MODELS = ("model", "asr", "llm")
+
+
+class SettingsDialog(QDialog):
+    """Everything that can be chosen in the window. There is no 'OK': each change holds at once."""
+
+    def __init__(
+        self,
+        choices: SettingsViewModel,
+        status: StatusViewModel,
+        look: Look,
+        parent: QWidget | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self._choices = choices
+        self._status = status
+        self._look = look
+        self.setWindowTitle(self.tr("Settings"))
+        self.setAccessibleName(self.tr("Settings"))
+        self.setMinimumSize(QSize(400, 420))
+        self.resize(560, 680)
+        self.paths: dict[str, PathRow] = {}
+        self._page = QVBoxLayout()
+        self._page.setContentsMargins(18, 18, 18, 18)
+        self._page.setSpacing(14)
+        for section in (
+            self._sound(),
+            self._conversation(),
+            self._models(),
+            self._recording(),
+            self._appearance(),
+        ):
+            self._page.addWidget(section)
+        self._page.addStretch(1)
+        self._lay_out()
+        status.devices_changed.connect(self._show_devices)
+        status.switches_changed.connect(self._show_switches)
+        choices.changed.connect(self._show)
+        choices.failed.connect(self._complain)
+        self._show("")
+
+    def _lay_out(self) -> None:
+        page = QWidget()
+        page.setProperty("kind", "page")
+        page.setLayout(self._page)
+        self.area = QScrollArea()
+        self.area.setWidget(page)
+        self.area.setWidgetResizable(True)
+        self.area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.problem = label("", "danger")
+        self.problem.hide()
+        self.later = label(self.tr("Some changes take effect from the next start."), "hint")
+        close = QPushButton(self.tr("Close"))
+        close.setProperty("kind", "primary")
+        close.setAccessibleName(self.tr("Close the settings"))
+        close.setDefault(True)
+        close.clicked.connect(self.accept)
+        texts = QVBoxLayout()
+        texts.addWidget(self.problem)
+        texts.addWidget(self.later)
+        foot = QFrame()
+        foot.setProperty("kind", "dock")
+        row = QHBoxLayout(foot)
+        row.setContentsMargins(18, 10, 18, 10)
+        row.setSpacing(12)
+        row.addLayout(texts, 1)
+        row.addWidget(close, 0, Qt.AlignmentFlag.AlignVCenter)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        column.addWidget(self.area, 1)
+        column.addWidget(foot)
+
+    # The cards.
+
+    def _sound(self) -> Section:
+        section = Section(self.tr("Sound"))
+        row, self.microphone = choice_row(
+            self._look,
+            self.tr("Microphone"),
+            "",
+            (),
+            lambda name: self._choices.set("microphone", name),
+        )
+        section.add(row)
+        row, self.loudspeaker = choice_row(
+            self._look,
+            self.tr("Loudspeaker"),
+            "",
+            (),
+            lambda name: self._choices.set("loudspeaker", name),
+        )
+        section.add(row)
+        row, self.echo = choice_row(
+            self._look,
+            self.tr("Echo cancelling"),
+            self._hint("echo", self.tr("Keeps Parley from hearing itself. Off is for headphones.")),
+            (
+                (self.tr("Automatic"), "auto"),
+                (self.tr("On"), "on"),
+                (self.tr("Off"), "off"),
+            ),
+            lambda value: self._choices.set("echo", value),
+        )
+        section.add(row)
+        return section
+
+    def _conversation(self) -> Section:
+        chosen = self._choices.settings
+        section = Section(self.tr("Conversation"))
+        row, self.hands_free = switch_row(
+            self._look,
+            self.tr("Hands-free"),
+            self.tr("Parley answers whenever you speak. Otherwise hold Space while you do."),
+            chosen.hands_free,
+            lambda on: self._choices.set("hands_free", on),
+        )
+        section.add(row)
+        row, self.barge_in = switch_row(
+            self._look,
+            self.tr("Interrupt by speaking"),
+            self._hint("barge_in", self.tr("Otherwise only Esc stops an answer.")),
+            chosen.barge_in,
+            lambda on: self._choices.set("barge_in", on),
+        )
+        section.add(row)
+        patience, self.patience = slider_row(
+            self.tr("Patience"),
+            self._hint("patience", self.tr("How long you may think before Parley answers.")),
+            (self.tr("Answers soonest"), self.tr("Waits longest")),
+            round(chosen.patience * 10),
+            lambda value: self._choices.set("patience", value / 10),
+        )
+        section.add(patience)
+        row, self.voice = choice_row(
+            self._look,
+            self.tr("Voice"),
+            self._hint("voice", ""),
+            self._voices(),
+            lambda name: self._choices.set("voice", name),
+        )
+        section.add(row)
+        return section
+
+    def _models(self) -> Section:
+        section = Section(self.tr("Models"))
+        rows: Sequence[tuple[str, str, str, str]] = (
+            (
+                "model",
+                self.tr("Speech model"),
+                self.tr("Speaks: a folder with csm-1b or another CSM."),
+                "",
+            ),
+            (
+                "asr",
+                self.tr("Recogniser"),
+                self.tr("Understands you: a folder with a Whisper model for faster-whisper."),
+                "",
+            ),
+            (
+                "llm",
+                self.tr("Language model"),
+                self.tr("Thinks: a GGUF file, or the address of a server you run."),
+                self.tr("Language models (*.gguf)"),
+            ),
+        )
+        for name, title, hint, kind in rows:
+            row = PathRow(
+                title, hint, file_kind=kind, chosen=lambda text, name=name: self._pick(name, text)
+            )
+            self.paths[name] = row
+            section.add(row)
+        return section
+
+    def _recording(self) -> Section:
+        section = Section(self.tr("Recording"))
+        row, self.record = switch_row(
+            self._look,
+            self.tr("Record every conversation"),
+            self._hint("record", self.tr("Sound and words stay on this computer.")),
+            self._choices.settings.record,
+            lambda on: self._choices.set("record", on),
+        )
+        section.add(row)
+        folder = PathRow(
+            self.tr("Folder of recordings"),
+            self._hint("recordings", ""),
+            chosen=lambda text: self._pick("recordings", text),
+        )
+        self.paths["recordings"] = folder
+        section.add(folder)
+        return section
+
+    def _appearance(self) -> Section:
+        section = Section(self.tr("Appearance"))
+        row, self.theme = choice_row(
+            self._look,
+            self.tr("Colours"),
+            "",
+            (
+                (self.tr("As the system"), "system"),
+                (self.tr("Light"), "light"),
+                (self.tr("Dark"), "dark"),
+            ),
+            lambda value: self._choices.set("theme", value),
+        )
+        section.add(row)
+        sizes = {*SIZES, self._choices.settings.caption_pt}
+        row, self.size = choice_row(
+            self._look,
+            self.tr("Size of the conversation"),
+            "",
+            [(self.tr("{size} points").format(size=size), size) for size in sorted(sizes)],
+            lambda value: self._choices.set("caption_pt", value),
+        )
+        section.add(row)
+        return section
+
+    def _hint(self, name: str, words: str) -> str:
+        if self._choices.at_once(name):
+            return words
+        later = self.tr("From the next start.")
+        return f"{words} {later}".strip()
+
+    def _voices(self) -> list[tuple[str, object]]:
+        chosen = self._choices.settings.voice
+        voices: list[tuple[str, object]] = [(self.tr("The first"), None)]
+        voices += [(name.capitalize(), name) for name in self._choices.voices]
+        if chosen is not None and chosen not in self._choices.voices:
+            voices.append((Path(chosen).name or chosen, chosen))
+        return voices
+
+    # What is chosen.
+
+    @Slot(str)
+    def _show(self, name: str) -> None:
+        chosen = self._choices.settings
+        if name == "":
+            select(self.echo, chosen.echo)
+            select(self.voice, chosen.voice)
+            select(self.theme, chosen.theme)
+            select(self.size, chosen.caption_pt)
+            self._show_devices()
+        for model in _MODELS:
+            self._show_model(model)
+        default = str(Settings.model_fields["recordings"].get_default(call_default_factory=True))
+        self.paths["recordings"].show_value(str(chosen.recordings), default, "")
+        self.later.setVisible(self._choices.needs_restart)
+        self.problem.hide()
+
+    def _show_model(self, name: str) -> None:
+        chosen, used = (
+            str(getattr(settings, name))
+            for settings in (self._choices.settings, self._choices.in_use)
+        )
+        used_name, used_own = model_name(used)
+        chosen_name, own = model_name(chosen)
+        built_in = self.tr("{name} (built in)")
+        used_words = built_in.format(name=used_name) if used_own else used_name
+        state = self.tr("In use: {name}").format(name=used_words)
+        if chosen != used:
+            words = built_in.format(name=chosen_name) if own else chosen_name
+            later = self.tr("From the next start: {name}").format(name=words)
+            state = f"{state}. {later}"
+        placeholder = self.tr("Built in")
+        self.paths[name].show_value("" if own else chosen, placeholder, state)
+
+    def _pick(self, name: str, text: str) -> None:
+        if text:
+            ok = self._choices.set(name, text if name == "llm" else Path(text).expanduser())
+        else:
+            field = Settings.model_fields[name]
+            ok = self._choices.set(name, field.get_default(call_default_factory=True))
+        if not ok:
+            self._show(name)
+
+    @Slot()
+    def _show_devices(self) -> None:
+        devices, chosen = self._status.devices, self._choices.settings
+        for control, known, name in (
+            (self.microphone, devices.microphones, chosen.microphone),
+            (self.loudspeaker, devices.loudspeakers, chosen.loudspeaker),
+        ):
+            options: list[tuple[str, object]] = [(self.tr("As the system"), "")]
+            options += [(device, device) for device in known]
+            if name and name not in known:
+                options.append((self.tr("{name} (not there)").format(name=name), name))
+            fill(control, options)
+            select(control, name)
+
+    @Slot()
+    def _show_switches(self) -> None:
+        blocker = QSignalBlocker(self.hands_free)
+        self.hands_free.setChecked(self._status.hands_free)
+        blocker.unblock()
+        self.hands_free.update()
+
+    @Slot(str)
+    def _complain(self, message: str) -> None:
+        self.problem.setText(message)
+        self.problem.show()
