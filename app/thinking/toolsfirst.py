@@ -1,4 +1,7 @@
-"""Try the tools before the model: sums, spelling, time and date are right by code, not by chance."""
+"""Try the tools before the model: sums, spelling, time and date are right by code, not by chance.
+
+So is what the user has told about himself in this conversation.
+"""
 
 from __future__ import annotations
 
@@ -8,16 +11,24 @@ from datetime import datetime
 from app.core.ports import ChatModel, Clock
 from app.core.turn import CancelToken
 from app.core.types import Message, Role
+from app.thinking.recall import recall
 from app.thinking.thoughts import without_thoughts
 
 Answer = Callable[[str, datetime], str | None]
+Recall = Callable[[Sequence[str], str], str | None]
 
 
 class ToolsFirst:
-    """A ``ChatModel`` that asks ``answer`` for the last user message and then the model."""
+    """A ``ChatModel`` that asks ``answer`` and ``recall`` about the last user message first.
 
-    def __init__(self, model: ChatModel, answer: Answer, clock: Clock) -> None:
+    ``recall`` is given the user's earlier messages as well. The model answers the rest.
+    """
+
+    def __init__(
+        self, model: ChatModel, answer: Answer, clock: Clock, recall: Recall = recall
+    ) -> None:
         self._model = model
+        self._recall = recall
         self._answer = answer
         self._clock = clock
 
@@ -25,7 +36,9 @@ class ToolsFirst:
         """The tool's answer whole, or the model's piece by piece."""
         last = messages[-1]
         if last.role is Role.USER:
+            told = [message.content for message in messages[:-1] if message.role is Role.USER]
             answer = self._answer(last.content, self._clock.now())
+            answer = answer or self._recall(told, last.content)
             if answer:
                 yield answer
                 return

@@ -32,3 +32,13 @@ def test_only_the_last_user_message_counts() -> None:
     old = Message(Role.USER, "what time is it")
     assert ask(old, Message(Role.ASSISTANT, "no idea"), Message(Role.USER, "why"))[1] == 1
     assert ask(Message(Role.USER, "why"), Message(Role.ASSISTANT, "what time is it"))[1] == 1
+
+
+def test_what_the_user_told_is_told_back_without_the_model() -> None:
+    told = Message(Role.USER, "Hello, my name is Clara.")
+    said = Message(Role.ASSISTANT, "Nice to meet you, my name is Parley.")
+
+    reply, asked = ask(told, said, Message(Role.USER, "What is my name?"))
+
+    assert (reply, asked) == ("You told me that your name is Clara.", 0)
+    assert ask(said, Message(Role.USER, "What is my name?"))[1] == 1
