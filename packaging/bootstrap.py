@@ -37,7 +37,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 import repo_checks
 from setup_locks import write_locks
 from setup_machine import SetupError, this_machine
-from setup_steps import Checkout, Setup, child_environment, ensure_espeak, say
+from setup_steps import FOR_TALKING, FOR_TESTS, Checkout, Setup, child_environment, ensure, say
 
 COMMANDS = ("setup", "run", "test", "lint", "lock")
 
@@ -73,11 +73,10 @@ def _stop(_number: int, _frame: object) -> None:
 def _run(command: str, rest: list[str], checkout: Checkout) -> int:
     started = time.monotonic()
     machine = this_machine()
-    if command == "test":
-        ensure_espeak(machine)
+    if command in {"setup", "run", "test"}:
+        ensure(machine, FOR_TESTS if command == "test" else FOR_TALKING)
     Setup(checkout, machine).run()
     if command == "setup":
-        ensure_espeak(machine)
         say(f"Ready in {time.monotonic() - started:.0f} s. Next: make run")
         return 0
     if command == "lock":

@@ -115,6 +115,32 @@ ESPEAK = Need(
         "winget": "eSpeak-NG.eSpeak-NG",
     },
 )
+SOUND = Need(
+    "PortAudio",
+    "opens the microphone and the loudspeaker",
+    {"apt": "libportaudio2", "dnf": "portaudio", "pacman": "portaudio"},
+)
+WINDOW = Need(
+    "what Qt draws windows with",
+    "shows Parley's window",
+    {
+        "apt": "libegl1 libgl1 libxkbcommon0 libxkbcommon-x11-0 libfontconfig1 libfreetype6"
+        " libglib2.0-0 libdbus-1-3 libxcb-cursor0 libxcb-icccm4 libxcb-keysyms1 libxcb-image0"
+        " libxcb-randr0 libxcb-render-util0 libxcb-shape0 libxcb-sync1 libxcb-xfixes0 libxcb-xkb1"
+        " libxcb-util1 libx11-xcb1 fonts-dejavu-core",
+        "dnf": "mesa-libEGL libxkbcommon-x11 xcb-util-cursor xcb-util-wm xcb-util-keysyms",
+        "pacman": "libglvnd libxkbcommon-x11 xcb-util-cursor xcb-util-wm xcb-util-keysyms",
+    },
+)
+VIRTUAL_SOUND = Need(
+    "PulseAudio",
+    "is the virtual sound card of the tests",
+    {
+        "apt": "pulseaudio pulseaudio-utils libasound2-plugins",
+        "dnf": "pulseaudio pulseaudio-utils alsa-plugins-pulseaudio",
+        "pacman": "pulseaudio pulseaudio-alsa",
+    },
+)
 COMPILER = Need(
     "a C++ compiler",
     "builds llama.cpp, once",
@@ -127,18 +153,43 @@ COMPILER = Need(
 )
 
 
-def has_espeak() -> bool:
+def has_espeak(_machine: Machine) -> bool:
     """Whether libespeak-ng can be loaded."""
     names = ("libespeak-ng.so.1", "libespeak-ng.so", "libespeak-ng.dylib", "libespeak-ng.dll")
     folders = ("", "/opt/homebrew/lib/", "/usr/local/lib/", "C:\\Program Files\\eSpeak NG\\")
     for folder in folders:
         for name in names:
-            try:
-                ctypes.CDLL(folder + name)
-            except OSError:
-                continue
-            return True
+            if _loads(folder + name):
+                return True
     return False
+
+
+def has_sound(machine: Machine) -> bool:
+    """Whether PortAudio can be loaded; on Windows and macOS its package brings it."""
+    return machine.system != "linux" or _loads("libportaudio.so.2")
+
+
+def has_window(machine: Machine) -> bool:
+    """Whether the libraries that Qt's window needs can be loaded; elsewhere Qt brings them."""
+    if machine.system != "linux":
+        return True
+    needed = ("libEGL.so.1", "libxkbcommon-x11.so.0", "libfontconfig.so.1", "libxcb-cursor.so.0")
+    return all(_loads(name) for name in (*needed, "libxcb-icccm.so.4", "libdbus-1.so.3"))
+
+
+def has_virtual_sound(machine: Machine) -> bool:
+    """Whether the tests can make a sound card of their own; only Linux has one to make."""
+    if machine.system != "linux":
+        return True
+    return all(shutil.which(tool) for tool in ("pulseaudio", "paplay", "parec"))
+
+
+def _loads(library: str) -> bool:
+    try:
+        ctypes.CDLL(library)
+    except OSError:
+        return False
+    return True
 
 
 def has_compiler(machine: Machine) -> bool:

@@ -15,19 +15,25 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Callable
+from typing import Callable, Sequence
 
 import setup_llama
 from setup_machine import (
     COMPILER,
     ESPEAK,
     PYTHON_VERSION,
+    SOUND,
+    VIRTUAL_SOUND,
+    WINDOW,
     Machine,
     Need,
     SetupError,
     first_python,
     has_compiler,
     has_espeak,
+    has_sound,
+    has_virtual_sound,
+    has_window,
     install_line,
     install_packages,
     python_install_line,
@@ -322,18 +328,23 @@ class Setup:
         return done.stdout.strip()
 
 
-def ensure_espeak(machine: Machine) -> None:
-    """Get espeak-ng where we may, else name the line that does. Talking works without it."""
-    if has_espeak():
-        return
-    if machine.installs_packages:
-        install_packages(ESPEAK, "Installing espeak-ng with apt-get")
-        if has_espeak():
-            return
-    say(
-        f"Note: espeak-ng is not on this machine; it {ESPEAK.why}."
-        f" Get it with:  {install_line(machine, ESPEAK)}"
-    )
+FOR_TALKING = ((SOUND, has_sound), (WINDOW, has_window), (ESPEAK, has_espeak))
+FOR_TESTS = (*FOR_TALKING, (VIRTUAL_SOUND, has_virtual_sound))
+
+
+def ensure(
+    machine: Machine, needs: Sequence[tuple[Need, Callable[[Machine], bool]]] = FOR_TALKING
+) -> None:
+    """Get what is missing where we may, else name the line that does. Without it less works."""
+    for need, is_there in needs:
+        if is_there(machine):
+            continue
+        if machine.installs_packages:
+            install_packages(need, f"Installing {need.what} with apt-get")
+            if is_there(machine):
+                continue
+        line = install_line(machine, need)
+        say(f"Note: {need.what} is not on this machine; it {need.why}. Get it with:  {line}")
 
 
 def torch_kind(machine: Machine, override: str) -> str:
