@@ -316,8 +316,8 @@ class Conductor:
             {
                 "turn": job.turn,
                 "user_text": job.user_text,
-                "reply_text": text,
-                "heard_text": heard_text,
+                "reply_text": text.strip(),
+                "heard_text": heard_text.strip(),
                 "heard_s": round(self._heard(job) / SPEECH_RATE_HZ, 4),
                 "cut": cut,
                 "timings_ms": timings,
