@@ -75,7 +75,6 @@ class _Growing:
     stopped_s: float | None = None
     first_sound_s: float | None = None
     last_sound_s: float | None = None
-    heard_s: float = 0.0
     end: Mapping[str, Any] | None = None
 
 
@@ -84,25 +83,25 @@ class TurnBuilder:
 
     def __init__(self) -> None:
         self._turns: dict[int, _Growing] = {}
-        self._current = 0
+        self._last_s = 0.0
 
     def feed(self, record: Mapping[str, Any]) -> None:
         """Take one record. What it does not know, or finds odd, changes nothing."""
         kind, at_s = record.get("kind"), record.get("at_s")
         if not isinstance(at_s, int | float):
             return
-        if kind == "played":
-            self._played(at_s, record)
-            return
+        self._last_s = max(self._last_s, at_s)
         number = record.get("turn")
         if not isinstance(number, int) or isinstance(number, bool):
             return
         turn = self._turns.setdefault(number, _Growing())
         match kind:
             case "user_started":
-                turn.started_s = at_s if turn.started_s is None else turn.started_s
+                # A turn that was reopened started where it first did.
+                if turn.started_s is None:
+                    turn.started_s = _maybe(record.get("start_s", at_s))
             case "user_stopped":
-                turn.stopped_s = at_s
+                turn.stopped_s = _maybe(record.get("last_s", at_s))
             case "answer":
                 self._answer(turn, record)
             case "final":
@@ -114,7 +113,6 @@ class TurnBuilder:
                 turn.reply_parts.append(_text(record, "text"))
             case "first_sound":
                 turn.first_sound_s = at_s
-                self._current = number
             case "drop":
                 turn.reply_parts.clear()
             case "cut" | "finish":
@@ -128,13 +126,6 @@ class TurnBuilder:
         """All turns in which something was said, in order."""
         made = (self._made(number, self._turns[number], clock) for number in sorted(self._turns))
         return tuple(turn for turn in made if turn.user_text or turn.reply_text)
-
-    def _played(self, at_s: float, record: Mapping[str, Any]) -> None:
-        turn = self._turns.get(self._current)
-        heard_s = _number(record, "heard_s")
-        if turn is not None and turn.end is None and heard_s > turn.heard_s:
-            turn.heard_s = heard_s
-            turn.last_sound_s = at_s
 
     def _answer(self, turn: _Growing, record: Mapping[str, Any]) -> None:
         self._revision(turn, record)
@@ -162,14 +153,17 @@ class TurnBuilder:
         end = turn.end
         started_s, stopped_s = (None, None) if turn.typed else (turn.started_s, turn.stopped_s)
         if end is None:
-            reply, heard, heard_s = _joined(turn.reply_parts), "", turn.heard_s
+            reply, heard, heard_s = _joined(turn.reply_parts), "", 0.0
             user, cut, timings = turn.user_text, bool(reply), {}
+            if turn.first_sound_s is not None:
+                # Nothing says what was heard of it; it was being played when the records end.
+                heard_s = max(0.0, self._last_s - turn.first_sound_s)
         else:
             reply, heard = _text(end, "reply_text"), _text(end, "heard_text")
             user, cut = _text(end, "user_text"), bool(end.get("cut"))
             heard_s, timings = _number(end, "heard_s"), _numbers(end.get("timings_ms"))
         reply_to_s = turn.last_sound_s
-        if turn.first_sound_s is not None and reply_to_s is None:
+        if reply_to_s is None and turn.first_sound_s is not None:
             reply_to_s = turn.first_sound_s + heard_s
         return RecordedTurn(
             number=number,
