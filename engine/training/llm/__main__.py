@@ -13,7 +13,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m engine.training.llm", description=__doc__)
     parser.add_argument("--work", type=Path, default=Path("out/training/llm"))
     parser.add_argument("--out", type=Path, default=Path("assets/nano/llm"))
-    parser.add_argument("--minutes", type=float, default=None, help="time of the training loop")
+    parser.add_argument("--minutes", type=float, help="processor time of the training loop")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--snapshot", action="store_true", help="export the last checkpoint only")
     chosen = parser.parse_args(arguments)

@@ -19,6 +19,9 @@ from .chat_format import ASSISTANT, BOS, END, USER, Exchange, user_text
 
 USER_WEIGHT = 0.1
 DIALOGUES_PER_POOL = 600
+# Share of BPE merges left out in user words (Provilkov et al. 2020, "BPE-Dropout"): words that
+# share a stem then share tokens, and a rare word is not foreign.
+MERGES_LEFT_OUT = 0.05
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]
@@ -41,16 +44,23 @@ class Batch:
     weights: Tensor
 
 
-def encode_dialogues(tokenizer: Any, dialogues: list[list[Exchange]]) -> list[EncodedDialogue]:
-    """Encode each conversation with the weights 1 on answers, 0.1 on user words."""
+def encode_dialogues(
+    tokenizer: Any, dialogues: list[list[Exchange]], user_tokenizer: Any = None
+) -> list[EncodedDialogue]:
+    """Encode each conversation with the weights 1 on answers, 0.1 on user words.
+
+    ``user_tokenizer`` cuts the user words where it is given, such as one that leaves merges out.
+    """
     bos, user, assistant, end = (tokenizer.token_to_id(t) for t in (BOS, USER, ASSISTANT, END))
-    texts = [t for d in dialogues for turn in d for t in (user_text(turn.user), turn.answer)]
-    pieces = iter([encoded.ids for encoded in tokenizer.encode_batch(texts)])
+    turns = [turn for dialogue in dialogues for turn in dialogue]
+    cut = user_tokenizer or tokenizer
+    asked_ids = iter([e.ids for e in cut.encode_batch([user_text(turn.user) for turn in turns])])
+    answered_ids = iter([e.ids for e in tokenizer.encode_batch([turn.answer for turn in turns])])
     result: list[EncodedDialogue] = []
     for dialogue in dialogues:
         ids, weights = [bos], [0.0]
         for _ in dialogue:
-            asked, answered = next(pieces), next(pieces)
+            asked, answered = next(asked_ids), next(answered_ids)
             ids += [user, *asked, end, assistant, *answered, end]
             weights += [0.0] + [USER_WEIGHT] * len(asked) + [USER_WEIGHT, 0.0]
             weights += [1.0] * (len(answered) + 1)
@@ -102,10 +112,13 @@ def stream_batches(
 ) -> Iterator[tuple[int, Batch]]:
     """Endless fresh batches with the index of the pool they came from, for resuming."""
     pool = first_pool
+    user_tokenizer = type(tokenizer).from_str(tokenizer.to_str())
+    user_tokenizer.model.dropout = MERGES_LEFT_OUT
     while True:
         rng = random.Random(f"{seed}-{pool}")
         dialogues = [make_dialogue(rng) for _ in range(DIALOGUES_PER_POOL)]
-        groups = group_by_length(encode_dialogues(tokenizer, dialogues), tokens_per_batch, longest)
+        encoded = encode_dialogues(tokenizer, dialogues, user_tokenizer)
+        groups = group_by_length(encoded, tokens_per_batch, longest)
         rng.shuffle(groups)
         for group in groups:
             yield pool, make_batch(group)

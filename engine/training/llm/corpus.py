@@ -3,7 +3,8 @@
 Knows the file format, not how conversations are put together (``dialogues.py``). In an intent file
 ``##`` starts an intent (name, ``*weight``, ``set slot`` or ``ask slot``), ``<`` is one family of user
 wordings, ``>`` an answer, ``>*`` one of a series that "another one" goes through, ``-`` the answer
-to a question about something the user has not told, ``why>`` the answer to a following "why".
+to a question about something the user has not told, ``why>`` the answer to a following "why", ``more>``
+to a following "tell me more".
 """
 
 from __future__ import annotations
@@ -23,6 +24,20 @@ INTENT_FILES = (
     "statements.txt",
     "opinions.txt",
     "world.txt",
+)
+MORE_FILES = (
+    "more_wordings.txt",
+    "wordings_parley.txt",
+    "wordings_life.txt",
+    "wordings_requests.txt",
+    "wordings_facts.txt",
+)
+TOPIC_PATTERNS = (
+    "$info {topic}",
+    "$whatare {topic}",
+    "{topic} (facts|please|info)",
+    "{topic} (tell me something|what about them|what do you know about that|what can you tell me)",
+    "(do|did) you know (a fact|facts|anything interesting|many things) about {topic}",
 )
 
 
@@ -53,6 +68,7 @@ class Intent:
     series: list[str] = field(default_factory=list[str])
     untold: list[str] = field(default_factory=list[str])
     why: str | None = None
+    more: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,20 +108,18 @@ def load_corpus(folder: Path = DATA) -> Corpus:
             if intent.name in intents:
                 raise CorpusError(f"{name}: intent {intent.name!r} is defined twice")
             intents[intent.name] = intent
-    for name, families in _read_more(folder / "more_wordings.txt", macros).items():
-        if name not in intents:
-            raise CorpusError(f"more_wordings.txt: there is no intent {name!r}")
-        intents[name].families.extend(families)
+    for file in MORE_FILES:
+        for name, families in _read_more(folder / file, macros).items():
+            if name not in intents:
+                raise CorpusError(f"{file}: there is no intent {name!r}")
+            intents[name].families.extend(families)
     salad = [line[2:] for line in _lines(folder / "salad.txt") if line.startswith("> ")]
     return Corpus(
         intents,
         _read_topics(folder / "topics.txt"),
         _read_lists(folder / "lists.txt"),
         _read_extras(folder / "followups.txt"),
-        [
-            _family(_expand_macros(pattern, macros))
-            for pattern in ("$info {topic}", "$whatare {topic}", "{topic} (facts|please|info)")
-        ],
+        [_family(_expand_macros(pattern, macros)) for pattern in TOPIC_PATTERNS],
         salad,
         _lines(folder / "synonyms.txt"),
     )
@@ -158,6 +172,8 @@ def _read_intents(path: Path, macros: dict[str, str]) -> list[Intent]:
             intent.untold.append(text)
         elif kind == "why>":
             intent.why = text
+        elif kind == "more>":
+            intent.more = text
         elif line == ">> repeat":
             intent.repeats = True
         else:

@@ -19,7 +19,7 @@ from .other import other_sentences
 TOPIC_WEIGHT = 17.0
 UNKNOWN_WEIGHT = 11.0
 SALAD_WEIGHT = 4.0
-OTHER_WEIGHT = 40.0
+OTHER_WEIGHT = 26.0
 OTHER_POOL = 30_000
 LENGTH_WEIGHTS = {1: 26, 2: 20, 3: 17, 4: 13, 5: 10, 6: 8, 7: 6}
 UNKNOWN_ANSWERS = (
@@ -100,9 +100,9 @@ class DialogueMaker:
         return Exchange(user, answer)
 
     def _wrap(self, user: str, rng: random.Random) -> str:
-        if rng.random() < 0.10:
+        if rng.random() < 0.13:
             user = f"{grammar.sample(rng.choice(self._prefixes), rng)} {user}"
-        if rng.random() < 0.07:
+        if rng.random() < 0.08:
             user = f"{user} {rng.choice(self._corpus.extras['suffix'])}"
         return user
 
@@ -128,22 +128,24 @@ class DialogueMaker:
 
     def _follow_up(self, state: State, rng: random.Random) -> tuple[str, str] | None:
         """ "Why", "tell me more" and "another one", with or without something to refer to."""
-        if state.why and rng.random() < 0.30:
+        if state.why and rng.random() < 0.20:
             answer, state.why = state.why, None
             return grammar.sample(self._followups["why"], rng), answer
-        if state.more and rng.random() < 0.45:
+        if state.more and rng.random() < 0.30:
             return grammar.sample(self._followups["more"], rng), state.more.pop(0)
         if state.series and rng.random() < 0.45:
-            another = self._corpus.intents["another"]
-            families = [*(f.parsed for f in another.families), self._followups["more"]]
-            parsed = families[0] if rng.random() < 0.8 else families[-1]
+            parsed = self._family(self._corpus.intents["another"].families, rng).parsed
+            if rng.random() < 0.2:
+                parsed = self._followups["more"]
             return grammar.sample(parsed, rng), self._next_of(state.series, state, rng)
-        if state.why is None and not state.more and not state.series and rng.random() < 0.02:
+        if state.why is None and not state.more and not state.series and rng.random() < 0.03:
             state.why = None
             kind = rng.choice(("why", "more", "another"))
             if kind == "another":
                 intent = self._corpus.intents["another"]
-                return grammar.sample(intent.families[0].parsed, rng), intent.answers[0]
+                return grammar.sample(
+                    self._family(intent.families, rng).parsed, rng
+                ), intent.answers[0]
             return grammar.sample(self._followups[kind], rng), self._corpus.extras["why_lost"][0]
         return None
 
@@ -154,12 +156,13 @@ class DialogueMaker:
         return text
 
     def _family(self, families: list[Family], rng: random.Random) -> Family:
-        return rng.choices(families, [min(f.size, 400) ** 0.5 for f in families])[0]
+        return rng.choices(families, [min(f.size, 120) ** 0.5 for f in families])[0]
 
     def _intent_turn(
         self, intent: Intent, state: State, rng: random.Random
     ) -> tuple[str, str, frozenset[str]]:
-        state.why, state.more, state.series = intent.why, [], None
+        state.why, state.series = intent.why, None
+        state.more = [intent.more, self._corpus.extras["more_lost"][0]] if intent.more else []
         pattern = grammar.sample(self._family(intent.families, rng).parsed, rng)
         known = state.profile.get(intent.asks) if intent.asks else None
         if intent.repeats:

@@ -17,9 +17,9 @@ from torch.nn import functional as F
 
 @dataclass(frozen=True, slots=True)
 class LlamaShape:
-    """Sizes of the network; ``head_dim`` is ``width // heads``."""
+    """Sizes of the network; ``head_dim`` is ``width // heads``. Dropout acts in training alone."""
 
-    vocabulary: int = 2048
+    vocabulary: int = 3072
     width: int = 256
     layers: int = 5
     heads: int = 4
@@ -27,6 +27,7 @@ class LlamaShape:
     context: int = 1024
     rope_base: float = 10000.0
     norm_eps: float = 1e-5
+    dropout: float = 0.05
 
     @property
     def head_dim(self) -> int:
@@ -54,6 +55,7 @@ class Block(nn.Module):
     def __init__(self, shape: LlamaShape) -> None:
         super().__init__()
         self.heads = shape.heads
+        self.dropout = shape.dropout
         self.attn_norm = nn.RMSNorm(shape.width, eps=shape.norm_eps)
         self.attn_q = nn.Linear(shape.width, shape.width, bias=False)
         self.attn_k = nn.Linear(shape.width, shape.width, bias=False)
@@ -80,9 +82,11 @@ class Block(nn.Module):
         future = torch.ones(length, length, dtype=torch.bool, device=x.device).triu(1)
         score = score.float().masked_fill(future, float("-inf"))
         mixed = torch.softmax(score, dim=-1).to(v.dtype) @ v
-        x = x + self.attn_output(mixed.transpose(1, 2).reshape(batch, length, width))
+        heard = self.attn_output(mixed.transpose(1, 2).reshape(batch, length, width))
+        x = x + F.dropout(heard, self.dropout, self.training)
         normed = self.ffn_norm(x)
-        return x + self.ffn_down(F.silu(self.ffn_gate(normed)) * self.ffn_up(normed))
+        thought = self.ffn_down(F.silu(self.ffn_gate(normed)) * self.ffn_up(normed))
+        return x + F.dropout(thought, self.dropout, self.training)
 
 
 class Llama(nn.Module):

@@ -22,12 +22,12 @@ class NoiseRates:
     prefix: float = 0.10
     suffix: float = 0.07
     apostrophe: float = 0.12
-    drop: float = 0.09
+    drop: float = 0.15
     homophone: float = 0.07
     filler: float = 0.04
     repeat_word: float = 0.02
     misspell: float = 0.03
-    synonym: float = 0.30
+    synonym: float = 0.40
 
 
 def pseudo_word(rng: random.Random) -> str:

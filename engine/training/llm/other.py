@@ -13,7 +13,8 @@ from collections.abc import Iterator
 
 from engine.training.corpus import sentences
 
-STATEMENT_ANSWERS = ("I see. Tell me more about that.", "That sounds interesting. Go on.")
+# Honest even where the sentence was no statement or no good news.
+STATEMENT_ANSWERS = ("I am too small to say much about that. But I am listening, so tell me more.",)
 QUESTION_ANSWERS = (
     "I do not know that, sorry. I am only a small model.",
     "I am not sure, and I would rather not guess.",
@@ -48,7 +49,8 @@ def other_sentences(seed: int) -> Iterator[tuple[str, tuple[str, ...]]]:
         if _INTENT_STARTS.match(sentence) and rng.random() < 0.9:
             continue
         if sentence.endswith("?"):
-            if " or " not in sentence:
+            # The speech text also holds shuffled words with a question mark: those are no questions.
+            if " or " not in sentence and words[0].lower() in _QUESTIONS:
                 yield sentence, QUESTION_ANSWERS
         elif sentence.endswith("."):
             told = words[0].strip(",").lower() in _SUBJECTS or words[0][1:2] == "'"
@@ -58,6 +60,11 @@ def other_sentences(seed: int) -> Iterator[tuple[str, tuple[str, ...]]]:
                 yield sentence, ORDER_ANSWERS
 
 
+_QUESTIONS = frozenset(
+    "what which who whom whose when where why how is are was were am do does did has have had can"
+    " could will would shall should may might must isn't aren't wasn't doesn't didn't don't can't"
+    " won't".split()
+)
 _ORDERS = frozenset(
     "please put take bring give turn open close shut move carry hold wash clean cut fold hang pull"
     " push lift drop throw fill empty pour mix stir boil heat bake cook add paint build fix mend lock"

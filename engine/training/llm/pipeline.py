@@ -49,7 +49,7 @@ def make_dialogue_maker(other_pool: int = OTHER_POOL) -> DialogueMaker:
 def run(work: Path, out: Path, minutes: float | None, seed: int) -> None:
     """Train llm-nano in ``work`` (resuming what is there) and write the GGUF to ``out``.
 
-    ``minutes`` is the time of the training loop, None for the default. Runs on a GPU when there is
+    ``minutes`` is processor time of the training loop, None for the default. Runs on a GPU when there is
     one. Raises RuntimeError when the exported model differs from the trained one.
     """
     work.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""The training loop: Muon on matrices, AdamW on the rest, learning rate by the clock.
+"""The training loop: Muon on matrices, AdamW on the rest, learning rate by time spent.
 
 One schedule from start to end: restarts undo work. Resumable from ``checkpoint.pt``, which is our
 own file and read with ``weights_only``.
@@ -29,7 +29,11 @@ CHECKPOINT_EVERY_S = 120.0
 
 @dataclass(frozen=True, slots=True)
 class TrainingPlan:
-    """How long and how fast; ``seconds`` is time spent in the loop over all resumptions."""
+    """How long and how fast.
+
+    ``seconds`` is processor time of the loop over all resumptions, so that a machine shared with
+    other work trains longer, not less.
+    """
 
     seconds: float
     seed: int
@@ -44,7 +48,7 @@ class TrainingPlan:
 
 
 def learning_rate_share(plan: TrainingPlan, step: int, progress: float) -> float:
-    """Share of the peak rate: warm-up by steps, hold, then linear by the clock."""
+    """Share of the peak rate: warm-up by steps, hold, then linear by time spent."""
     warm = min(1.0, (step + 1) / plan.warmup_steps)
     falling = max(0.0, (progress - plan.hold_share) / (1.0 - plan.hold_share))
     return warm * max(plan.final_share, 1.0 - falling * (1.0 - plan.final_share))
@@ -135,7 +139,8 @@ def train(
         plan.tokens_per_batch,
         plan.longest_dialogue,
     )
-    before_s = last_save_s = time.monotonic()
+    before_s = time.process_time()
+    last_save_s = time.monotonic()
     started_s, seen_tokens, smooth = run.spent_s, 0, 0.0
     with (work / "curve.jsonl").open("a", encoding="utf-8") as curve:
         while run.spent_s < plan.seconds:
@@ -143,7 +148,7 @@ def train(
             share = learning_rate_share(plan, run.step, run.spent_s / plan.seconds)
             answer_nats = _step(run, batch, peaks, share, plan.average_decay)
             seen_tokens += batch.ids.numel()
-            now_s = time.monotonic()
+            now_s = time.process_time()
             run.spent_s, before_s = run.spent_s + now_s - before_s, now_s
             smooth = answer_nats if smooth == 0.0 else 0.95 * smooth + 0.05 * answer_nats
             if run.step % LOG_EVERY_STEPS == 0:
@@ -152,9 +157,9 @@ def train(
                 curve.write(json.dumps({**row, "lr": round(share, 4)}) + "\n")
                 curve.flush()
                 log(f"{row} lr {share:.3f} {rate:.0f} tokens/s")
-            if now_s - last_save_s > CHECKPOINT_EVERY_S:
+            if time.monotonic() - last_save_s > CHECKPOINT_EVERY_S:
                 run.save(checkpoint)
-                last_save_s = now_s
+                last_save_s = time.monotonic()
     run.save(checkpoint)
     model.load_state_dict(run.average)
     return model

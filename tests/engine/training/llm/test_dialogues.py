@@ -43,6 +43,7 @@ def wordings(corpus: Corpus) -> dict[str, list[str]]:
 def _answers(corpus: Corpus) -> list[str]:
     answers = [a for i in corpus.intents.values() for a in (*i.answers, *i.series, *i.untold)]
     answers += [i.why for i in corpus.intents.values() if i.why]
+    answers += [i.more for i in corpus.intents.values() if i.more]
     answers += [text for t in corpus.topics for text in (t.first, t.more, t.why)]
     answers += [*STATEMENT_ANSWERS, *QUESTION_ANSWERS, *ORDER_ANSWERS]
     return [*answers, *corpus.salad_answers]
