@@ -1,4 +1,4 @@
-"""Start Parley: set up what native libraries read when they load, then hand over to the command line."""
+"""Start Parley: set up what native libraries read, then open the window or take the command."""
 
 from __future__ import annotations
 
@@ -18,9 +18,16 @@ def set_up_native() -> None:
 
 
 def main() -> int:
-    """Run the command line; returns the exit code."""
+    """Open the window, or run the command line; returns the exit code."""
     multiprocessing.freeze_support()
     set_up_native()
+    if not sys.argv[1:]:
+        from app.core.screen import has_screen
+
+        if has_screen():
+            from app.ui.start import open_window
+
+            return open_window()
     from app import cli
 
     return cli.main(sys.argv[1:])

@@ -220,8 +220,8 @@ def _sample(
     from app.headless import sample_request, talk
 
     _tell(
-        "The window comes in a later version; here is the sample conversation of assets/samples, "
-        "without a screen or a sound card."
+        "There is no screen here to open the window on: this is the sample conversation of "
+        "assets/samples, which needs neither screen nor sound card."
     )
     _tell(
         "The built-in models are small ones for trying out: the recogniser knows synthetic voices "

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 from app.audio.files import FileReader
+from app.audio.portaudio import PortAudioDevice
 from app.audio.storage import DiskStorage
 from app.audio.stream import SeamlessResampler
 from app.conversation.conductor import LiveParts
@@ -16,7 +17,7 @@ from app.conversation.policy import Judges, Policy
 from app.conversation.turn import TurnPorts, TurnRunner
 from app.core import turn_text
 from app.core.clock import SystemClock
-from app.core.live_ports import SESSION_RATE_HZ, EchoCanceller
+from app.core.live_ports import SESSION_RATE_HZ, EchoCanceller, SessionRecorder, SoundDevice
 from app.core.ports import (
     ChatModel,
     Clock,
@@ -32,8 +33,13 @@ from app.listening.partials import Agreement
 from app.listening.spans import SpeechRules, VadSpeechFinder
 from app.listening.vad import SileroVad
 from app.listening.whisper import WhisperRecogniser
+from app.recording.recorder import DiskRecorder
+from app.recording.repair import recover_all
+from app.recording.session import About
+from app.settings import paths
 from app.settings.model import Settings
 from app.speaking.csm import CsmSpeech, EngineOptions
+from app.speaking.process import ProcessSpeech
 from app.thinking import tools
 from app.thinking.llama import LlamaChat, LlamaOptions
 from app.thinking.prompt import system_prompt
@@ -134,21 +140,24 @@ class StandardFactory:
     def speech(self) -> SpeechModel:
         """The speech engine with its voice, warmed up."""
         settings = self.settings
-        speech = CsmSpeech(
-            EngineOptions(
-                settings.model,
-                settings.voice_folder(),
-                settings.device,
-                settings.precision,
-                settings.threads,
-            )
-        )
+        speech = CsmSpeech(engine_options(settings))
         speech.load()
         return speech
 
     def storage(self) -> Storage:
         """The disk."""
         return DiskStorage()
+
+
+def engine_options(settings: Settings) -> EngineOptions:
+    """What the speech engine is loaded with."""
+    return EngineOptions(
+        settings.model,
+        settings.voice_folder(),
+        settings.device,
+        settings.precision,
+        settings.threads,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,3 +250,63 @@ def live_parts(
         lambda: system_prompt(clock.now()),
         policy,
     )
+
+
+class LiveMaker:
+    """The ``LiveFactory`` of the settings: real devices, the engine in a process of its own."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._factory = StandardFactory(settings)
+        self._speech: ProcessSpeech | None = None
+
+    def parts(self, tell: Callable[[str], None]) -> LiveParts:
+        """Load the models. The engine starts in its process while the others load here."""
+        from app.audio.echo import NoEcho, WebRtcEcho
+
+        settings = self._settings
+        self._speech = speech = ProcessSpeech(engine_options(settings))
+        factory = _WithSpeech(settings, speech)
+        brains = load_brains(factory, tell)
+        echo = WebRtcEcho() if settings.echo != "off" else NoEcho()
+        return live_parts(brains, echo, live_policy(settings), factory.clock, settings.seed)
+
+    def device(self, microphone: str, loudspeaker: str) -> SoundDevice:
+        """PortAudio's."""
+        return PortAudioDevice(microphone, loudspeaker)
+
+    def recorder(self, notice: Callable[[str], None]) -> SessionRecorder:
+        """On the disk, in the folder of the settings."""
+        settings = self._settings
+        models = {"asr": settings.asr, "model": settings.model}
+        if not settings.llm_is_server:
+            models["llm"] = settings.llm_path
+        about = About(told_models(settings), models=models)
+        cache = paths.user_cache() / "hashes.json"
+        return DiskRecorder(
+            settings.recordings, about, self._factory.clock, notice, hash_cache=cache
+        )
+
+    def close(self, deadline_s: float) -> bool:
+        """End the engine's process."""
+        return self._speech is None or self._speech.close(deadline_s)
+
+
+class _WithSpeech(StandardFactory):
+    """The standard parts with the engine in its own process."""
+
+    def __init__(self, settings: Settings, speech: ProcessSpeech) -> None:
+        super().__init__(settings)
+        self._process = speech
+
+    def speech(self) -> SpeechModel:
+        """The speech engine with its voice, warmed up."""
+        self._process.load()
+        return self._process
+
+
+def recovered_sessions(settings: Settings) -> list[str]:
+    """Repair recordings that were not closed; a sentence for each."""
+    sentences: list[str] = []
+    recover_all(settings.recordings, sentences.append)
+    return sentences

@@ -18,6 +18,7 @@ from typing import Any, Protocol
 
 from app.conversation.conductor import Conductor, LiveParts, Workers
 from app.conversation.ears import HeardBlock
+from app.conversation.policy import Policy
 from app.conversation.workers import ThreadWorker
 from app.core import events as ev
 from app.core.errors import ParleyError
@@ -145,6 +146,15 @@ class LiveSession:
         """Use these devices from now on; '' is the system's choice."""
         self._names = (microphone, loudspeaker)
         self._inbox.put(self._open_device)
+
+    def change_policy(self, policy: Policy) -> None:
+        """Take turns by another policy from now on."""
+
+        def change() -> None:
+            if self._conductor is not None:
+                self._conductor.policy = policy
+
+        self._inbox.put(change)
 
     def levels(self) -> Levels:
         """The meters, now."""

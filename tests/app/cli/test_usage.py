@@ -49,7 +49,7 @@ def test_without_a_command_the_sample_conversation_is_held(
     factory.recogniser_part = FakeRecogniser(["hello", "does it", "what is it"])
     code, result, err = run()
     assert code == 0
-    assert "window comes in a later version" in err
+    assert "There is no screen here" in err
     assert [turn["user_text"] for turn in result["turns"]] == ["hello", "does it", "what is it"]
     assert (tmp_path / "out" / "reply.wav").is_file()
     assert (tmp_path / "out" / "session" / "transcript.txt").is_file()
