@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from app.audio.player import RingPlayer
 from app.audio.stream import SeamlessResampler
 from app.audio.virtual import VirtualDevice
 from app.conversation.conductor import LiveParts
@@ -85,11 +84,7 @@ class Room:
     policy: Policy | None = None
 
     def __post_init__(self) -> None:
-        devices: list[VirtualDevice] = []
-        player = RingPlayer(SESSION_RATE_HZ, clock=lambda: devices[0].now_s if devices else 0.0)
-        player.latency_s = 0.03
-        devices.append(VirtualDevice(player))
-        self.device = devices[0]
+        self.device = VirtualDevice()
         self.echo = NoEchoHere()
         self.conversation = self.speech.conversation()
         ears = Ears(
