@@ -196,14 +196,7 @@ def _timed(factory: Factory, name: str, make: Callable[[], T], load_ms: dict[str
 
 def live_policy(settings: Settings) -> Policy:
     """Turn taking as the settings want it, with the judges of words."""
-    cue = turn_text.TextCue()
-
-    def finished(silence_s: float, text: str, asked: bool) -> float:
-        # Below zero nothing is released, however long the silence: the user asked for time.
-        if silence_s < turn_text.longest_wait_s(text) and turn_text.asks_for_time(text):
-            return -1.0
-        return cue.score(silence_s, text, asked)
-
+    finished = turn_text.TextCue().score
     judges = Judges(finished, turn_text.is_backchannel, turn_text.is_command)
     return Policy(patience=settings.patience, barge_in=settings.barge_in, judges=judges)
 

@@ -156,8 +156,9 @@ class Conductor:
                 job.pieces.append(piece)
                 self.workers.speaker.submit(lambda: jobs.speak(job, self.parts.speech, piece))
                 self._captions.reply(job, self._heard(job))
-            case ev.ReplySound() if job := self._current(event):
+            case ev.ReplySound(seconds=seconds) if job := self._current(event):
                 job.times_s.setdefault("first_sound", self.now_s)
+                job.ready = round(seconds * SPEECH_RATE_HZ)
                 self._pump()
             case ev.ReplyMade() if job := self._current(event):
                 job.complete = True
@@ -340,7 +341,11 @@ class Conductor:
         player = self.player
         if job.base is None and job.frames:
             job.base = player.written
-        while job.frames and player.space() >= FRAME_SAMPLES:
+        while (
+            job.frames
+            and job.given + FRAME_SAMPLES <= job.ready
+            and player.space() >= FRAME_SAMPLES
+        ):
             job.given += player.write(job.frames.popleft())
         heard = self._heard(job)
         if heard and "heard" not in job.times_s:

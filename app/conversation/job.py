@@ -35,7 +35,9 @@ class Job:
     frames: deque[FloatArray] = field(default_factory=deque[FloatArray])
     """Sound that was made and not yet given to the loudspeaker."""
     made: int = 0
-    """24 kHz samples made so far."""
+    """24 kHz samples made so far, by the worker's count."""
+    ready: int = 0
+    """24 kHz samples that were reported and may be played."""
     base: int | None = None
     """The loudspeaker's count when the first of it was given; None before."""
     given: int = 0

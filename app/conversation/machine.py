@@ -99,7 +99,9 @@ def _open_turn(state: State, speech: Speech, at_s: float, policy: Policy) -> Ste
     if reply is not None and reply.released:
         return state, []
     if reply is not None:
-        score = policy.judges.finished(silence_s, speech.text, state.asked)
+        # Words from before the last voice say nothing about how the turn ends.
+        fresh = speech.text_to_s >= speech.last_s - policy.stale_s
+        score = policy.judges.finished(silence_s, speech.text if fresh else "", state.asked)
         if score < policy.wanted(silence_s, policy.floor(state.pause_s)):
             return state, []
         return replace(state, reply=replace(reply, released=True)), [
@@ -146,7 +148,8 @@ def _begin_answer(state: State, speech: Speech, at_s: float) -> Step:
 
 def _partial(state: State, event: ev.Partial, policy: Policy) -> Step:
     if state.speech is not None and event.turn == state.speech.turn:
-        return replace(state, speech=replace(state.speech, text=event.text)), []
+        speech = replace(state.speech, text=event.text, text_to_s=event.until_s)
+        return replace(state, speech=speech), []
     if state.barge is not None and event.turn == state.turns + 1:
         barge = replace(state.barge, text=event.text, text_to_s=event.until_s)
         state = replace(state, barge=barge)
@@ -169,7 +172,9 @@ def _progress(
             state = replace(state, reply=None, speech=None)
             return state, [do.Drop(reply.turn, reply.revision)]
         case ev.Final(text=text):
-            speech = replace(state.speech, text=text) if state.speech is not None else None
+            speech = state.speech
+            if speech is not None:
+                speech = replace(speech, text=text, text_to_s=speech.last_s)
             return replace(state, speech=speech), []
         case ev.ReplyText(text=text):
             reply = replace(reply, text=reply.text + text)

@@ -56,6 +56,8 @@ class Policy:
     least_s: float = 0.16
     """Voice that a spoken turn needs; less is a click."""
     partial_every_s: float = 0.3
+    stale_s: float = 0.1
+    """Words that miss more than this of the last voice are not judged."""
     longest_s: float = 30.0
     release: tuple[tuple[float, float], ...] = ((0.15, 0.9), (0.3, 0.7), (0.6, 0.5), (2.0, 0.0))
     """(silence, score that releases then), straight lines between."""

@@ -21,6 +21,8 @@ class Speech:
     revision: int = 0
     """Of the answer in work, or of the next one."""
     text: str = ""
+    text_to_s: float = 0.0
+    """End of the sound that the text was made from."""
     asked_s: float = 0.0
     """When a partial was last asked for."""
 

@@ -149,6 +149,18 @@ def test_an_unfinished_sentence_is_waited_for_and_both_halves_are_one_turn() -> 
     assert talk.of(do.Release)[0][1] == do.Release(TurnId(1), 1)
 
 
+def test_words_from_before_the_last_voice_are_not_judged() -> None:
+    talk = Talk(replace(POLICY, judges=replace(JUDGES, finished=lambda s, text, a: bool(text))))
+    talk.voice(0.8)
+    talk.partial("i want to go to the shop")
+    talk.voice(0.2)
+    talk.quiet(0.5)
+    assert not talk.of(do.Release)
+    talk.words("i want to go to the shop")
+    talk.quiet(0.064)
+    assert talk.of(do.Release)
+
+
 def test_even_an_unfinished_sentence_is_answered_in_the_end() -> None:
     talk = Talk()
     talk.voice(1.0)
