@@ -8,7 +8,6 @@ recording is left alone.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -42,6 +41,14 @@ class Recovered:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Unrecovered:
+    """A session that could not be put right now; the next start tries again."""
+
+    folder: Path
+    sentence: str
+
+
 class BeingRecordedError(ParleyError):
     """A session cannot be repaired while it is recorded."""
 
@@ -54,19 +61,16 @@ def unclosed(root: Path) -> list[Path]:
         return []
 
 
-def recover_all(root: Path, notice: Callable[[str], None]) -> list[Recovered]:
-    """Repair what a crash left in ``root``; never raises. Each session is recovered, and told, once."""
-    found: list[Recovered] = []
+def recover_all(root: Path) -> list[Recovered | Unrecovered]:
+    """Repair what a crash left in ``root``; never raises. A recovered session is found only once."""
+    found: list[Recovered | Unrecovered] = []
     for folder in unclosed(root):
         try:
-            repaired = recover(folder)
+            found.append(recover(folder))
         except BeingRecordedError:
             continue
-        except (OSError, ParleyError) as error:
-            notice(f"The session in {folder} could not be repaired: {error}")
-            continue
-        found.append(repaired)
-        notice(repaired.sentence)
+        except ParleyError as error:
+            found.append(Unrecovered(folder, f"A session could not be repaired: {error}"))
     return found
 
 

@@ -15,7 +15,14 @@ import soundfile
 from app.core.errors import OutputError
 from app.recording import session, wav
 from app.recording.lines import believed
-from app.recording.repair import BeingRecordedError, recover, recover_all, unclosed
+from app.recording.repair import (
+    BeingRecordedError,
+    Recovered,
+    Unrecovered,
+    recover,
+    recover_all,
+    unclosed,
+)
 from app.settings.instance import hold
 from tests.app.recording.conftest import Make, feed, talk, told_index
 
@@ -58,13 +65,13 @@ def test_a_kill_in_mid_recording_loses_at_most_a_second(tmp_path: Path) -> None:
             if int(line) == 730:
                 break
         (folder,) = unclosed(tmp_path)
-        told: list[str] = []
-        assert recover_all(tmp_path, told.append) == [], "it is still being recorded"
+        assert recover_all(tmp_path) == [], "it is still being recorded"
         with pytest.raises(BeingRecordedError):
             recover(folder)
         process.kill()
         fed = max([730, *(int(line) for line in process.stdout)])
-    (recovered,) = recover_all(tmp_path, told.append)
+    (recovered,) = recover_all(tmp_path)
+    assert isinstance(recovered, Recovered)
     assert recovered.folder == folder
     assert recovered.seconds >= fed * 0.01 - 1
     assert recovered.turns == 3
@@ -75,10 +82,8 @@ def test_a_kill_in_mid_recording_loses_at_most_a_second(tmp_path: Path) -> None:
     turns = json.loads((folder / "transcript.json").read_text())["turns"]
     assert turns[0]["heard_text"] == "It is dry. Take no umbrella."
     assert json.loads((folder / session.ABOUT).read_text())["state"] == "recovered"
-    (sentence,) = told
-    assert str(folder) in sentence
-    assert recover_all(tmp_path, told.append) == []
-    assert len(told) == 1, "a recovered session is told once"
+    assert str(folder) in recovered.sentence
+    assert recover_all(tmp_path) == [], "a recovered session is told once"
 
 
 @pytest.fixture
@@ -127,11 +132,11 @@ def test_whatever_is_missing_or_ruined_the_rest_is_saved(
         (crashed / name).unlink()
     else:
         (crashed / name).write_bytes(content)
-    told: list[str] = []
-    (recovered,) = recover_all(crashed.parent, told.append)
+    (recovered,) = recover_all(crashed.parent)
+    assert isinstance(recovered, Recovered)
     assert recovered.seconds == (0.0 if name == session.SOUND else 3.0)
     assert recovered.turns == (0 if name == session.EVENTS else 3)
-    assert recover_all(crashed.parent, told.append) == []
+    assert recover_all(crashed.parent) == []
 
 
 def test_a_session_that_was_closed_can_be_repaired_and_is_not_found(make: Make) -> None:
@@ -150,8 +155,6 @@ def test_a_session_that_was_closed_can_be_repaired_and_is_not_found(make: Make) 
 def test_a_failed_repair_is_told_and_tried_again(
     crashed: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    told: list[str] = []
-
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
@@ -159,19 +162,21 @@ def test_a_failed_repair_is_told_and_tried_again(
         patch.setattr("app.recording.repair.write_transcript", full)
         with pytest.raises(OutputError, match="No space"):
             recover(crashed)
-        assert recover_all(crashed.parent, told.append) == []
-    assert "could not be repaired" in told[0]
-    assert len(recover_all(crashed.parent, told.append)) == 1
+        (failed,) = recover_all(crashed.parent)
+    assert isinstance(failed, Unrecovered)
+    assert "could not be repaired" in failed.sentence
+    (recovered,) = recover_all(crashed.parent)
+    assert isinstance(recovered, Recovered)
 
 
 def test_a_session_held_by_someone_is_left_alone(crashed: Path) -> None:
     held = hold(crashed / session.MARK)
     assert held is not None
     before = {entry.name: entry.read_bytes() for entry in crashed.iterdir()}
-    assert recover_all(crashed.parent, pytest.fail) == []
+    assert recover_all(crashed.parent) == []
     assert {entry.name: entry.read_bytes() for entry in crashed.iterdir()} == before
     held.release()
 
 
 def test_no_place_is_no_sessions(tmp_path: Path) -> None:
-    assert recover_all(tmp_path / "nothing", pytest.fail) == []
+    assert recover_all(tmp_path / "nothing") == []
