@@ -31,6 +31,7 @@ _REFERENCE_S = 4.0
 _CHUNK = 4096
 _PIECES = 4096
 _UNDERRUN_WITHIN_S = 0.3
+_AGAIN_FADE_S = 0.01
 
 
 class _Order(Enum):
@@ -193,12 +194,15 @@ class RingPlayer:
         with self._lock:
             return self._heard_now()
 
-    def _heard_now(self) -> int:
+    def _out_now(self) -> int:
+        """How many of the device's samples have left the loudspeaker; may exceed what it got."""
         start, at_s, latency_s = self._stamp
         since_s = self._clock() - at_s - latency_s
         # Capped first: a clock that stood still for hours must not make an endless number.
-        out = start + int(min(since_s, 60.0) * self._rate_hz + 0.01)
-        position = self._content_before(out)
+        return start + int(min(since_s, 60.0) * self._rate_hz + 0.01)
+
+    def _heard_now(self) -> int:
+        position = self._content_before(self._out_now())
         if position >= 0:
             heard = min(self._ledger.at_24k(position), self._ledger.written)
             self._heard = max(self._heard, heard)
@@ -225,6 +229,29 @@ class RingPlayer:
     def idle(self) -> bool:
         """Whether nothing is left to be put out."""
         return self._ring.end <= self._read and not self._orders
+
+    @property
+    def played(self) -> tuple[int, float]:
+        """How many samples had been put out when the device last asked for more, and when it did."""
+        position, at_s, _ = self._stamp
+        return position, at_s
+
+    def recall(self) -> None:
+        """The device was closed: what was on its way to the ear is put out again by the next one.
+
+        No callback may be running.
+        """
+        with self._lock:
+            self._heard_now()
+            position = self._content_before(self._out_now())
+            if position < 0 or self._holding or self._ending is not _Ending.NONE:
+                return
+            self._read = self._high = max(self._floor, min(self._read, position))
+            self._log[self._pieces % _PIECES] = (self._rendered, self._read, 0, self._high)
+            self._pieces += 1
+            self._dry_at = -1
+            self._fade.to(0.0, 0)
+            self._fade.to(1.0, self._samples(_AGAIN_FADE_S))
 
     def change_rate(self, rate_hz: int) -> None:
         """Go on at another rate, with what was not yet put out; no callback may be running.

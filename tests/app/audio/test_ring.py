@@ -32,8 +32,8 @@ def test_a_reader_behind_the_writer_gets_every_sample_once(
 ) -> None:
     ring = Ring(capacity)
     read = 0
-    for put, get in steps:
-        put = min(put, capacity - (ring.end - read))
+    for wish, get in steps:
+        put = min(wish, capacity - (ring.end - read))
         ring.put(np.arange(ring.end, ring.end + put, dtype=np.float32))
         out = np.full(min(get, ring.end - read), -1.0, np.float32)
         ring.read_at(read, out)
