@@ -1,4 +1,4 @@
-"""Every command without a window: ``talk``, ``say``, ``doctor``, ``bench``.
+"""Every command without a window: ``talk``, ``say``, ``doctor``, ``bench``, ``sessions``.
 
 Results go to stdout, everything else to stderr. With ``--json`` stdout gets exactly one JSON
 object. Exit codes: 0 done, 1 failed, 2 bad usage or input, 130 stopped by the user. What can be
@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from app import __version__
+from app.cli_bench import add_bench, run_bench
+from app.cli_sessions import add_sessions, run_sessions
 from app.core.errors import InputError, ParleyError
 
 if TYPE_CHECKING:
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
 
 MakeFactory = Callable[["Settings"], "Factory"]
 
-LATER = ("models", "voices", "sessions")
+LATER = ("models", "voices")
 STOPPED = 130
 
 
@@ -61,7 +63,8 @@ def parser() -> argparse.ArgumentParser:
         "doctor", parents=[common], help="what works on this machine, and what to do about the rest"
     )
     _add_models(doctor)
-    _add_bench(commands.add_parser("bench", parents=[common], help="measure speed"))
+    add_bench(commands.add_parser("bench", help="measure speed and turn taking"), common)
+    add_sessions(commands.add_parser("sessions", help="what was recorded"), common)
     for name in LATER:
         # Without help text, so that they stay out of --help until they do something.
         commands.add_parser(name, parents=[common]).add_argument("rest", nargs="*")
@@ -114,17 +117,6 @@ def _add_models(doctor: argparse.ArgumentParser) -> None:
     _add_machine(doctor)
 
 
-def _add_bench(bench: argparse.ArgumentParser) -> None:
-    bench.add_argument("what", choices=["engine"], help="what to measure")
-    bench.add_argument("--model", metavar="DIR|NAME", help="model folder, or a shape's name")
-    bench.add_argument(
-        "--random-weights", action="store_true", help="shapes of csm-1b or csm-nano, no checkpoint"
-    )
-    bench.add_argument("--peer", choices=["transformers"], help="measure this beside ours")
-    bench.add_argument("--frames", type=int, default=100, metavar="N", help="frames per run (100)")
-    _add_machine(bench)
-
-
 def main(arguments: Sequence[str], make_factory: MakeFactory | None = None) -> int:
     """Run a command; returns the exit code. ``make_factory`` lets tests bring their own parts."""
     as_json, debug = "--json" in arguments, "--debug" in arguments
@@ -168,7 +160,9 @@ def _run(
     if command in LATER:
         raise InputError(f"`{command}` is not in this version of Parley yet: use talk or say.")
     if command == "bench":
-        return _bench(options, result)
+        return run_bench(options, result)
+    if command == "sessions":
+        return run_sessions(options, result)
     from app.compose import StandardFactory
     from app.headless import Outcome
     from app.settings.model import Settings, settings_from
@@ -254,38 +248,6 @@ def _doctor(settings: Settings, factory: Factory, result: dict[str, Any], as_jso
             if not check.ok and check.fix:
                 _print(f"       {check.fix}")
     return 0 if all(check.ok for check in checks if check.essential) else 1
-
-
-def _bench(options: argparse.Namespace, result: dict[str, Any]) -> int:
-    from app.settings import paths
-
-    model = options.model or ("csm-nano" if options.random_weights else paths.nano() / "csm")
-    if options.frames < 1:
-        raise InputError("The value of --frames must be at least 1: give a larger number.")
-    from engine.bench import run
-    from engine.errors import EngineError
-
-    try:
-        measured = run(
-            model=model,
-            random_weights=options.random_weights,
-            device=options.device or "auto",
-            precision=options.precision or "auto",
-            threads=options.threads,
-            frames=options.frames,
-            peer=options.peer,
-        )
-    except EngineError as error:
-        raise InputError(str(error)) from error
-    result.update(measured)
-    if "json" not in options:
-        for row in result["rows"]:
-            _print(
-                f"{row['name']} {row['precision']} {row['device']}: real-time factor "
-                f"{row['rtf']:.3f}, frame {row['frame_ms_p50']:.1f} ms "
-                f"(p99 {row['frame_ms_p99']:.1f}), first audio {row['first_audio_ms']:.0f} ms"
-            )
-    return 0
 
 
 def _tell(line: str) -> None:

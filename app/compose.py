@@ -8,16 +8,10 @@ from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 from app.audio.files import FileReader
-from app.audio.portaudio import PortAudioDevice
 from app.audio.storage import DiskStorage
-from app.audio.stream import SeamlessResampler
-from app.conversation.conductor import LiveParts
-from app.conversation.ears import Ears
-from app.conversation.policy import Judges, Policy
 from app.conversation.turn import TurnPorts, TurnRunner
-from app.core import turn_text
 from app.core.clock import SystemClock
-from app.core.live_ports import SESSION_RATE_HZ, EchoCanceller, SessionRecorder, SoundDevice
+from app.core.errors import InputError
 from app.core.ports import (
     ChatModel,
     Clock,
@@ -26,20 +20,12 @@ from app.core.ports import (
     SpeechFinder,
     SpeechModel,
     Storage,
-    VoiceActivity,
 )
-from app.core.types import LISTEN_RATE_HZ, SPEECH_RATE_HZ
-from app.listening.partials import Agreement
 from app.listening.spans import SpeechRules, VadSpeechFinder
 from app.listening.vad import SileroVad
 from app.listening.whisper import WhisperRecogniser
-from app.recording.recorder import DiskRecorder
-from app.recording.repair import recover_all
-from app.recording.session import About
-from app.settings import paths
 from app.settings.model import Settings
 from app.speaking.csm import CsmSpeech, EngineOptions
-from app.speaking.process import ProcessSpeech
 from app.thinking import tools
 from app.thinking.llama import LlamaChat, LlamaOptions
 from app.thinking.prompt import system_prompt
@@ -194,112 +180,12 @@ def _timed(factory: Factory, name: str, make: Callable[[], T], load_ms: dict[str
     return made
 
 
-def live_policy(settings: Settings) -> Policy:
-    """Turn taking as the settings want it, with the judges of words."""
-    finished = turn_text.TextCue().score
-    judges = Judges(finished, turn_text.is_backchannel, turn_text.is_command)
-    return Policy(patience=settings.patience, barge_in=settings.barge_in, judges=judges)
+def bench_engine(**wanted: Any) -> dict[str, Any]:
+    """``engine.bench.run`` with the assistant's errors."""
+    from engine.bench import run
+    from engine.errors import EngineError
 
-
-@dataclass(frozen=True, slots=True)
-class Brains:
-    """The loaded models of a live conversation; one set may serve several, one after another."""
-
-    vad: VoiceActivity
-    recogniser: Recogniser
-    chat: ChatModel
-    speech: SpeechModel
-
-
-def load_brains(factory: StandardFactory, tell: Callable[[str], None] = lambda _: None) -> Brains:
-    """Load everything that computes; ``tell`` takes a sentence about how it goes."""
-    vad = SileroVad()
-    vad.load()
-    tell("Loading the speech recogniser ...")
-    recogniser = factory.recogniser()
-    tell("Loading the language model ...")
-    chat = factory.chat()
-    tell("Loading the voice ...")
-    return Brains(vad, recogniser, chat, factory.speech())
-
-
-def live_parts(
-    brains: Brains, echo: EchoCanceller, policy: Policy, clock: Clock, seed: int = 0
-) -> LiveParts:
-    """A fresh live conversation."""
-    brains.vad.reset()
-    ears = Ears(
-        brains.vad,
-        echo,
-        SeamlessResampler(SESSION_RATE_HZ, LISTEN_RATE_HZ).stream,
-        SeamlessResampler(SESSION_RATE_HZ, SPEECH_RATE_HZ).stream,
-    )
-    return LiveParts(
-        ears,
-        brains.recogniser,
-        Agreement(),
-        brains.chat,
-        brains.speech.conversation(seed),
-        lambda: system_prompt(clock.now()),
-        policy,
-    )
-
-
-class LiveMaker:
-    """The ``LiveFactory`` of the settings: real devices, the engine in a process of its own."""
-
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        self._factory = StandardFactory(settings)
-        self._speech: ProcessSpeech | None = None
-
-    def parts(self, tell: Callable[[str], None]) -> LiveParts:
-        """Load the models. The engine starts in its process while the others load here."""
-        from app.audio.echo import NoEcho, WebRtcEcho
-
-        settings = self._settings
-        self._speech = speech = ProcessSpeech(engine_options(settings))
-        factory = _WithSpeech(settings, speech)
-        brains = load_brains(factory, tell)
-        echo = WebRtcEcho() if settings.echo != "off" else NoEcho()
-        return live_parts(brains, echo, live_policy(settings), factory.clock, settings.seed)
-
-    def device(self, microphone: str, loudspeaker: str) -> SoundDevice:
-        """PortAudio's."""
-        return PortAudioDevice(microphone, loudspeaker)
-
-    def recorder(self, notice: Callable[[str], None]) -> SessionRecorder:
-        """On the disk, in the folder of the settings."""
-        settings = self._settings
-        models = {"asr": settings.asr, "model": settings.model}
-        if not settings.llm_is_server:
-            models["llm"] = settings.llm_path
-        about = About(told_models(settings), models=models)
-        cache = paths.user_cache() / "hashes.json"
-        return DiskRecorder(
-            settings.recordings, about, self._factory.clock, notice, hash_cache=cache
-        )
-
-    def close(self, deadline_s: float) -> bool:
-        """End the engine's process."""
-        return self._speech is None or self._speech.close(deadline_s)
-
-
-class _WithSpeech(StandardFactory):
-    """The standard parts with the engine in its own process."""
-
-    def __init__(self, settings: Settings, speech: ProcessSpeech) -> None:
-        super().__init__(settings)
-        self._process = speech
-
-    def speech(self) -> SpeechModel:
-        """The speech engine with its voice, warmed up."""
-        self._process.load()
-        return self._process
-
-
-def recovered_sessions(settings: Settings) -> list[str]:
-    """Repair recordings that were not closed; a sentence for each."""
-    sentences: list[str] = []
-    recover_all(settings.recordings, sentences.append)
-    return sentences
+    try:
+        return run(**wanted)
+    except EngineError as error:
+        raise InputError(str(error)) from error

@@ -15,7 +15,7 @@ HEAVY = (
 )
 LIGHT = (
     *("engine", "engine.types", "engine.config", "engine.errors", "engine.normalise"),
-    *("app", "app.core", "app.cli", "app.compose"),
+    *("app", "app.core", "app.cli", "app.compose", "app.compose_live"),
     *("app.audio", "app.listening", "app.thinking", "app.speaking", "app.settings"),
 )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from app import compose
+from app import compose_live
 from app.conversation.live import LiveSession
 from app.core.errors import ParleyError
 from app.settings.instance import single_instance
@@ -28,7 +28,7 @@ def _talk() -> int:
     loaded = store.load()
     settings = loaded.settings
     session = LiveSession(
-        compose.LiveMaker(settings),
+        compose_live.LiveMaker(settings),
         microphone=settings.microphone,
         loudspeaker=settings.loudspeaker,
         hands_free=settings.hands_free,
@@ -36,7 +36,7 @@ def _talk() -> int:
     )
 
     def apply(chosen: Settings) -> None:
-        session.change_policy(compose.live_policy(chosen))
+        session.change_policy(compose_live.live_policy(chosen))
 
-    notices = [*loaded.notices, *compose.recovered_sessions(settings)]
+    notices = [*loaded.notices, *compose_live.recovered_sessions(settings)]
     return run(session, settings, store, apply=apply, notices=notices)
