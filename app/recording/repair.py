@@ -158,11 +158,12 @@ def _about(path: Path) -> dict[str, Any]:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         content = None
-    if not isinstance(content, dict):
-        content = {"format": "parley-session", "version": VERSION}
-    if not isinstance(content.get("clock"), dict):
-        content["clock"] = {}
-    return content
+    known: dict[str, Any] = content if isinstance(content, dict) else {}
+    if not known:
+        known.update(format="parley-session", version=VERSION)
+    if not isinstance(known.get("clock"), dict):
+        known["clock"] = {}
+    return known
 
 
 def clock_of(about: dict[str, Any], records: tuple[dict[str, Any], ...]) -> SampleClock:

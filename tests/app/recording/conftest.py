@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
-from app.core.types import FloatArray
 from app.recording.recorder import Disk, DiskRecorder, Queues
 from app.recording.session import About
+from app.recording.wav import IntArray
 from tests.fakes.parts import VirtualClock
 
 Make = Callable[..., DiskRecorder]
@@ -23,10 +24,10 @@ def feed(recorder: DiskRecorder, *indices: int) -> None:
     for index in indices:
         level = (index % 1000 + 1) / 2048
         near = np.full(480, level, np.float32)
-        recorder.block(near, near / 2, -near, index)
+        recorder.block(near, near * np.float32(0.5), -near, index)
 
 
-def told_index(sound: FloatArray) -> FloatArray:
+def told_index(sound: IntArray) -> npt.NDArray[np.int64]:
     """Of (N * 480, 3) int16 sound: which index (mod 1000) each block of raw sound says, -1 silence.
 
     Also checks that every block is one whole and that the channels belong together.
