@@ -263,9 +263,10 @@ class Conversation:
             hidden = memory.read(ids)
             if len(said):
                 sound = self._stream.decode(said).reshape(len(said), -1)
-                for before, samples in zip(said, sound, strict=True):
-                    guard.stuck(before, samples)
                 hidden = memory.step(said)
+                if [guard.stuck(*frame) for frame in zip(said, sound, strict=True)][-1]:
+                    self._ended = Ended.GUARD
+                    return
             while len(codes) < budget.most and not cancelled():
                 if pending is not None:
                     hidden, pending = memory.step(pending), None
