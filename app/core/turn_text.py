@@ -85,9 +85,11 @@ _BACKCHANNELS = _phrases(
 # A recogniser trained on sentences writes hums and murmurs as the nearest words. As whole utterances over
 # the assistant's speech these are nothing else (whisper-nano on espeak's "uh huh", "mhm", "yeah", "go on").
 _MISHEARD = _phrases(
-    """a hour, a how, a hair, a huh, an hour, ahma, uh hour, hamm, ham, hum, him, year, yesh, yef,
+    """an hour, ahma, hamm, ham, hum, him, year, yesh, yef,
     go one, goan, gart it, show, air, em, emm, emme, emmy"""
 )
+_UH_HUH = re.compile(r"(?:a|uh|ah) h\w{1,4}$")
+"""Written as "A hour", "A hair", "A how" ..."""
 _LONGEST_BACKCHANNEL = 5
 
 _COMMANDS = _phrases(
@@ -105,7 +107,8 @@ def is_backchannel(text: str) -> bool:
     words = plain_words(text)
     if not words or len(words) > _LONGEST_BACKCHANNEL:
         return False
-    return " ".join(words) in _MISHEARD or _after_backchannels(words) == []
+    said = " ".join(words)
+    return said in _MISHEARD or bool(_UH_HUH.match(said)) or _after_backchannels(words) == []
 
 
 def is_command(text: str) -> bool:
@@ -181,6 +184,7 @@ _SOFT_FILLERS = frozenset("well actually basically anyway".split())
 _PREPOSITIONS = frozenset(
     "for with about to at by on in near behind under through after before".split()
 )
+_BEFORE_TO = frozenset("want like love have need going used able trying".split())
 _AUXILIARIES = frozenset(
     """is are was were am be been being will would could should can may might must shall have has had
     do does did isn't aren't wasn't weren't""".split()
@@ -296,8 +300,8 @@ def _grammar_score(last: str, before: str, question: bool) -> float | None:
     """A low score for a sentence that lacks its verb or object; None when it does not."""
     if last in _SUBJECTS:
         return 0.6 if before in _AUXILIARIES else 0.1
-    if last == "to" and before in ("want", "like", "love", "have", "need", "going", "used"):
-        return 0.12
+    if last in ("to", "too", "two") and before in _BEFORE_TO:
+        return 0.12  # "I would like to ..."; a recogniser that hears the end of a sentence writes "too"
     if last in _PREPOSITIONS:
         return 0.5 if question or last in ("in", "on", "before", "by") else 0.12
     if last in _AUXILIARIES:

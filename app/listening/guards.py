@@ -10,6 +10,9 @@ from __future__ import annotations
 import zlib
 from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
+
 from app.core.turn_text import plain_words
 from app.core.types import FloatArray
 
@@ -55,18 +58,19 @@ class Decoded:
     log_probability: float
 
 
+def voiced_mask(probabilities: FloatArray) -> npt.NDArray[np.bool_]:
+    """Which 32 ms windows (T,) are speech: those of runs that reach the entry level somewhere."""
+    mask = np.asarray(probabilities) >= _LEAVE
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], mask, [False]]).astype(np.int8)))
+    for start, end in edges.reshape(-1, 2):
+        if probabilities[start:end].max() < _ENTER:
+            mask[start:end] = False
+    return mask
+
+
 def voiced_s(probabilities: FloatArray) -> float:
-    """Seconds of speech in 32 ms windows of voice activity (T,): runs that reach the entry level."""
-    total = run = 0
-    certain = False
-    for probability in [*(float(p) for p in probabilities), 0.0]:
-        if probability >= _LEAVE:
-            run += 1
-            certain = certain or probability >= _ENTER
-            continue
-        total += run if certain else 0
-        run, certain = 0, False
-    return total * WINDOW_S
+    """Seconds of speech in 32 ms windows of voice activity (T,)."""
+    return int(voiced_mask(probabilities).sum()) * WINDOW_S
 
 
 def has_speech(voiced: float) -> bool:

@@ -12,6 +12,7 @@ from app.core.errors import ModelMissingError
 from app.core.ports import VoiceActivity
 from app.core.types import LISTEN_RATE_HZ, FloatArray
 from app.listening.guards import Decoded, believed, has_speech, too_fast, voiced_s
+from app.listening.pauses import cut_at_pauses, join_phrases
 from app.listening.short import ShortDecoder
 from app.listening.vad import WINDOW_SAMPLES, SileroVad
 
@@ -72,7 +73,7 @@ class WhisperRecogniser:
             # Also bare ones: the tokenizers package raises those for a damaged tokenizer.json.
             self._model = None
             raise _unusable(self._folder) from error
-        self._voiced_s(np.zeros(WINDOW_SAMPLES, np.float32))
+        self._voice(np.zeros(WINDOW_SAMPLES, np.float32))
 
     def transcribe(self, at_16k: FloatArray) -> str:
         """The words said; '' when none can be made out. Speech may be longer than 30 s."""
@@ -80,12 +81,18 @@ class WhisperRecogniser:
             self.load()
         if len(at_16k) < _SHORTEST_S * LISTEN_RATE_HZ:
             return ""
-        texts = [self._piece(piece) for piece in split_long(at_16k, self._piece_s)]
+        if self._short is None:
+            return self._phrase(at_16k)
+        phrases = cut_at_pauses(at_16k, self._voice(at_16k))
+        return join_phrases([self._phrase(phrase) for phrase in phrases])
+
+    def _phrase(self, samples: FloatArray) -> str:
+        texts = [self._piece(piece) for piece in split_long(samples, self._piece_s)]
         return " ".join(text for text in texts if text)
 
     def _piece(self, samples: FloatArray) -> str:
         """The words of one piece, unless there is no voice in it or they cannot be believed."""
-        voiced = self._voiced_s(samples)
+        voiced = voiced_s(self._voice(samples))
         if not has_speech(voiced):
             return ""
         believable = [believed(decoded, voiced) for decoded in self._decode(samples)]
@@ -93,10 +100,11 @@ class WhisperRecogniser:
         # Segment by segment each may pass, and all together still be too much for the time.
         return "" if too_fast(text, voiced) else text
 
-    def _voiced_s(self, samples: FloatArray) -> float:
+    def _voice(self, samples: FloatArray) -> FloatArray:
+        """Probability of speech in each 32 ms of ``samples``."""
         whole = np.pad(samples, (0, -len(samples) % WINDOW_SAMPLES))
         self._vad.reset()
-        return voiced_s(self._vad.probabilities(whole.reshape(-1, WINDOW_SAMPLES)))
+        return self._vad.probabilities(whole.reshape(-1, WINDOW_SAMPLES))
 
     def _decode(self, samples: FloatArray) -> list[Decoded]:
         """What the model makes of one piece, segment by segment."""

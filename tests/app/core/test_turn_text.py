@@ -42,6 +42,7 @@ UNFINISHED = (
     "Tell me about the",
     "What is the",
     "I would like to",
+    "I would like too.",
     "I need um",
     "The thing is",
     "Well, I...",
@@ -121,7 +122,7 @@ def test_no_words_tell_nothing() -> None:
     [
         *("Mhm.", "mm-hmm", "Uh-huh!", "Yeah.", "yeah, yeah", "Right", "Okay.", "Oh, I see."),
         *("Go on.", "Sure, sure.", "Really?", "That's right.", "Oh wow, okay", "no way"),
-        *("A hour.", "Year.", "Go one."),
+        *("A hour.", "A hat!", "Year.", "Go one."),
     ],
 )
 def test_listening_aloud(text: str) -> None:
