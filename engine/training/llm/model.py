@@ -17,7 +17,7 @@ from torch.nn import functional as F
 
 @dataclass(frozen=True, slots=True)
 class LlamaShape:
-    """Sizes of the network; ``head_dim`` is ``width // heads``. Dropout acts in training alone."""
+    """Sizes of the network; ``head_dim`` is ``width // heads``."""
 
     vocabulary: int = 3072
     width: int = 256
@@ -27,7 +27,6 @@ class LlamaShape:
     context: int = 1024
     rope_base: float = 10000.0
     norm_eps: float = 1e-5
-    dropout: float = 0.05
 
     @property
     def head_dim(self) -> int:
@@ -55,7 +54,6 @@ class Block(nn.Module):
     def __init__(self, shape: LlamaShape) -> None:
         super().__init__()
         self.heads = shape.heads
-        self.dropout = shape.dropout
         self.attn_norm = nn.RMSNorm(shape.width, eps=shape.norm_eps)
         self.attn_q = nn.Linear(shape.width, shape.width, bias=False)
         self.attn_k = nn.Linear(shape.width, shape.width, bias=False)
@@ -82,11 +80,9 @@ class Block(nn.Module):
         future = torch.ones(length, length, dtype=torch.bool, device=x.device).triu(1)
         score = score.float().masked_fill(future, float("-inf"))
         mixed = torch.softmax(score, dim=-1).to(v.dtype) @ v
-        heard = self.attn_output(mixed.transpose(1, 2).reshape(batch, length, width))
-        x = x + F.dropout(heard, self.dropout, self.training)
+        x = x + self.attn_output(mixed.transpose(1, 2).reshape(batch, length, width))
         normed = self.ffn_norm(x)
-        thought = self.ffn_down(F.silu(self.ffn_gate(normed)) * self.ffn_up(normed))
-        return x + F.dropout(thought, self.dropout, self.training)
+        return x + self.ffn_down(F.silu(self.ffn_gate(normed)) * self.ffn_up(normed))
 
 
 class Llama(nn.Module):
