@@ -1,0 +1,49 @@
+"""The stage of the real bench: the models that the assistant itself runs, in virtual rooms."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from app.audio.room import room
+from app.audio.virtual import VirtualDevice
+from app.bench.profiles import rtx4090
+from app.bench.sets import Scene
+from app.compose_live import Brains, live_parts
+from app.conversation.policy import Policy
+from app.conversation.simulation import Profile, Simulation, as_measured
+from app.core.clock import SystemClock
+from app.core.live_ports import EchoCanceller
+from app.core.types import FloatArray
+
+PROFILES: dict[str, Profile] = {"measured": as_measured, "rtx4090": rtx4090}
+
+
+@dataclass(frozen=True, slots=True)
+class LiveStage:
+    """A ``Stage``. The models are loaded once; everything that has a memory is made anew."""
+
+    brains: Brains
+    policy: Policy
+    make_echo: Callable[[], EchoCanceller]
+    profile: Profile
+
+    def simulation(self, scene: Scene, *, keep_s: float | None = None) -> Simulation:
+        """A fresh conversation in the scene's room with its background noise."""
+        device = virtual_device(scene, keep_s)
+        parts = live_parts(
+            self.brains, self.make_echo(), self.policy, SystemClock(), scene.seed % (1 << 16)
+        )
+        return Simulation(parts, device, self.profile)
+
+    def recognise(self, at_16k: FloatArray) -> str:
+        """The assistant's own recogniser: it knows the voice that it listens to here."""
+        return self.brains.recogniser.transcribe(at_16k)
+
+
+def virtual_device(scene: Scene, keep_s: float | None = None) -> VirtualDevice:
+    """The sound device of a scene."""
+    there = room(scene.room, scene.level_db, scene.seed) if scene.room else None
+    device = VirtualDevice(room=there, keep_s=keep_s, seed=scene.seed)
+    device.noise(scene.noise, scene.noise_db)
+    return device
