@@ -90,7 +90,7 @@ def encode(model: MimiNetwork, spoken: list[tuple[Utterance, int]]) -> list[Line
     return lines
 
 
-def speak_shard(seed: int, seconds: float, users: float = 0.2) -> list[tuple[Utterance, int]]:
+def speak_shard(seed: int, seconds: float, users: float = 0.15) -> list[tuple[Utterance, int]]:
     """About `seconds` of speech: the assistants' voices in turn, and `users` of it by others.
 
     The others speak in groups of some ten lines in one manner, so that a conversation can keep its user.

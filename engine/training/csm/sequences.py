@@ -99,7 +99,7 @@ class Mix:
     """Which sequences to make and how often."""
 
     prompt: float = 0.85
-    dialogue: float = 0.35
+    dialogue: float = 0.28
     swapped: float = 0.2
     user_weight: float = 0.25
     prompt_frames: tuple[int, int] = (25, 63)  # 2 to 5 s

@@ -31,12 +31,13 @@ class CsmRecipe:
     """Peak for embeddings and norms (AdamW)."""
     matrix_rate: float = 0.01
     """Peak for the matrices of the layers (Muon)."""
-    hold: float = 0.4
-    floor: float = 0.02
+    hold: float = 0.35
+    floor: float = 0.01
     warm_up_steps: int = 100
     weight_decay: float = 0.02
-    positions: int = 950
-    round_sequences: int = 48
+    positions: int = 1900
+    """Of a batch, padding included. Muon's own cost is that of half as many, so batches are large."""
+    round_sequences: int = 96
     """Sequences that are drawn at once, sorted by length into batches and shuffled."""
     guide: tuple[float, float] = (0.3, 0.03)
     losses: LossRecipe = field(default_factory=LossRecipe)

@@ -42,7 +42,7 @@ class TokenizerRecipe:
     start_batch: tuple[int, int] = (8, 16 * FRAME)
     """Cuts and samples of each while nothing is quantised: many small steps, or nothing is learnt."""
     batch: tuple[int, int] = (8, 32 * FRAME)
-    final_batch: tuple[int, int] = (16, 32 * FRAME)
+    final_batch: tuple[int, int] = (12, 32 * FRAME)
     """The same for the first and for the second half of the quantised training."""
     learning_rate: float = 1e-3
     """Peak for biases, gains and the narrow kernels (AdamW)."""

@@ -38,7 +38,7 @@ class VocoderRecipe:
 
     budget: Budget
     hours: float = 1.5
-    users: float = 0.15
+    users: float = 0.05
     batch: int = 8
     frames: int = 28
     stretch: int = 10
@@ -49,7 +49,7 @@ class VocoderRecipe:
     """Peak for biases and the narrow kernels (AdamW)."""
     matrix_rate: float = 0.005
     """Peak for kernels and matrices (Muon)."""
-    hold: float = 0.5
+    hold: float = 0.4
     seed: int = 0
 
 
