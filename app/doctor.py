@@ -20,6 +20,7 @@ import numpy as np
 from app.audio.devices import sound_devices
 from app.compose import Factory
 from app.core.errors import ParleyError
+from app.core.screen import has_screen
 from app.core.turn import CancelToken, TurnId
 from app.core.types import LISTEN_RATE_HZ, Message, Role
 from app.settings import paths
@@ -220,14 +221,12 @@ def _sound() -> Iterator[Check]:
 
 
 def _screen() -> Check:
-    there = sys.platform in ("win32", "darwin") or bool(
-        os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
-    )
+    there = has_screen()
     return Check(
         "screen",
         there,
         "found" if there else "none",
-        "Needed for the window only, which comes in a later version.",
+        "Needed for the window only: start a desktop, or talk from files.",
         essential=False,
     )
 

@@ -16,6 +16,7 @@ HEAVY = (
 LIGHT = (
     *("engine", "engine.types", "engine.config", "engine.errors", "engine.normalise"),
     *("app", "app.core", "app.cli", "app.compose", "app.compose_live"),
+    *("app.conversation.live", "app.conversation.simulation", "app.bench", "app.recording"),
     *("app.audio", "app.listening", "app.thinking", "app.speaking", "app.settings"),
 )
 
