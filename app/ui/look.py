@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from PySide6.QtCore import QObject, Qt, Signal, Slot
 from PySide6.QtGui import QColor, QFont, QFontMetricsF, QPalette
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QStyle
 
 from app.ui.sheet import style_sheet
 from app.ui.theme import DARK, LIGHT, Colours
@@ -26,9 +26,7 @@ class Look(QObject):
         self._theme = theme
         self.caption_pt = caption_pt
         self.colours: Colours = LIGHT
-        # Held: the second dies with the Python object of the first.
         self._hints = app.styleHints()
-        self._wishes = self._hints.accessibility()
         self._hints.colorSchemeChanged.connect(self._follow)
         self._ask()
         self._dress()
@@ -40,8 +38,9 @@ class Look(QObject):
 
     @property
     def still(self) -> bool:
-        """Whether the user asked the system for less motion."""
-        return self._wishes.motionPreference() == Qt.MotionPreference.ReducedMotion
+        """Whether the user asked the system for less motion, as far as Qt is told of it."""
+        wish = QStyle.StyleHint.SH_Widget_Animation_Duration
+        return self._app.style().styleHint(wish) == 0
 
     def choose(self, *, theme: str | None = None, caption_pt: int | None = None) -> None:
         """Another scheme or size of text, from now on."""

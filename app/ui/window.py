@@ -52,7 +52,7 @@ class MainWindow(QMainWindow):
         self.recording = RecordingStrip(status, look)
         self.notices = NoticeStack(status, look)
         self.captions = CaptionView(session.captions, look)
-        self.empty = EmptyPage(status, look, built_in=choices.only_built_in)
+        self.empty = EmptyPage(status, look, built_in=choices.only_built_in, server=choices.server)
         self.dock = Dock(status, look, self)
         self.announcer = Announcer(status, self)
         self.dialog: SettingsDialog | AboutDialog | None = None

@@ -128,14 +128,16 @@ class AboutDialog(QDialog):
             "the settings under Models. The README says more under 'Use real models'."
         )
         words = label(text.format(folder=folder))
-        words.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        section.add(words)
-        section.add(
-            label(
-                self.tr("Nothing you say leaves this computer, unless you name a server yourself."),
-                "hint",
-            )
+        words.setTextInteractionFlags(
+            Qt.TextInteractionFlag.TextSelectableByMouse
+            | Qt.TextInteractionFlag.TextSelectableByKeyboard
         )
+        words.setAccessibleName(words.text())
+        section.add(words)
+        host = self._choices.server
+        kept = self.tr("Nothing you say leaves this computer, unless you name a server yourself.")
+        sent = self.tr("What you say goes to {host}, the server that you named.").format(host=host)
+        section.add(label(sent if host else kept, "hint"))
         return section
 
     def _keys(self) -> Section:

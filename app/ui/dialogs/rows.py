@@ -222,10 +222,11 @@ class PathRow(QWidget):
             dialog.setOption(QFileDialog.Option.ShowDirsOnly)
         if self._shown and "://" not in self._shown:
             dialog.setDirectory(str(Path(self._shown).parent))
-        dialog.fileSelected.connect(self._picked)
+        dialog.fileSelected.connect(self.picked)
         dialog.open()
 
-    def _picked(self, path: str) -> None:
+    def picked(self, path: str) -> None:
+        """What was looked for was found; '' when it was not."""
         if path:
             self.field.setText(path)
             self._finished()

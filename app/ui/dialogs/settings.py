@@ -241,7 +241,7 @@ class SettingsDialog(QDialog):
         )
         section.add(row)
         sizes = {*SIZES, self._choices.settings.caption_pt}
-        row, self.size = choice_row(
+        row, self.text_size = choice_row(
             self._look,
             self.tr("Size of the conversation"),
             "",
@@ -274,7 +274,7 @@ class SettingsDialog(QDialog):
             select(self.echo, chosen.echo)
             select(self.voice, chosen.voice)
             select(self.theme, chosen.theme)
-            select(self.size, chosen.caption_pt)
+            select(self.text_size, chosen.caption_pt)
             self._show_devices()
         for model in _MODELS:
             self._show_model(model)

@@ -102,6 +102,11 @@ class SettingsViewModel(QObject):
         """Whether all three models are the built-in ones."""
         return len(self.in_use.nano_parts()) == 3
 
+    @property
+    def server(self) -> str:
+        """The host that the language model in use runs on; '' where it is a file."""
+        return model_name(self.in_use.llm)[0] if self.in_use.llm_is_server else ""
+
     @Slot()
     def save(self) -> None:
         """Save what was chosen, on another thread."""

@@ -63,15 +63,23 @@ class BuiltInCard(QFrame):
 
 
 class EmptyPage(QScrollArea):
-    """Shown until the first caption."""
+    """Shown until the first caption.
+
+    ``built_in`` says whether all models are the built-in ones; ``server`` names the host that the
+    language model runs on, '' for this computer.
+    """
 
     choose_models = Signal()
     learn_more = Signal()
 
-    def __init__(self, status: StatusViewModel, look: Look, *, built_in: bool) -> None:
+    def __init__(
+        self, status: StatusViewModel, look: Look, *, built_in: bool, server: str = ""
+    ) -> None:
         super().__init__()
         self._status = status
         self._look = look
+        self._built_in = built_in
+        self._server = server
         self.setWidgetResizable(True)
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
@@ -85,7 +93,11 @@ class EmptyPage(QScrollArea):
             label.setAlignment(Qt.AlignmentFlag.AlignCenter)
             label.setWordWrap(True)
         self.card = BuiltInCard(look)
-        self.card.setVisible(built_in)
+        self.repair = QPushButton(self.tr("Open the settings"))
+        self.repair.setProperty("kind", "primary")
+        self.repair.setAccessibleName(self.repair.text())
+        self.repair.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self.repair.clicked.connect(self.choose_models)
         self.card.choose.connect(self.choose_models)
         self.card.learn.connect(self.learn_more)
         self._lay_out()
@@ -107,6 +119,7 @@ class EmptyPage(QScrollArea):
         column.addWidget(self.text)
         column.addSpacing(16)
         column.addWidget(self.card)
+        column.addWidget(self.repair, 0, Qt.AlignmentFlag.AlignHCenter)
         column.addStretch(4)
         page = QWidget()
         page.setProperty("kind", "page")
@@ -133,10 +146,19 @@ class EmptyPage(QScrollArea):
             title = self.tr("Write something")
             text = self.tr("Parley answers in words and aloud.")
         elif self._status.hands_free:
-            title = self.tr("Say something")
-            text = self.tr("Parley answers when you pause. Nothing leaves this computer.")
+            title = (
+                self.tr("Say or write something") if self._built_in else self.tr("Say something")
+            )
+            text = self.tr("Parley answers when you pause.") + " " + self._place()
         else:
             title = self.tr("Hold Space and say something")
-            text = self.tr("Parley answers when you let go. Nothing leaves this computer.")
+            text = self.tr("Parley answers when you let go.") + " " + self._place()
+        self.card.setVisible(self._built_in and phase is not Phase.FAILED)
+        self.repair.setVisible(phase is Phase.FAILED)
         self.title.setText(title)
         self.text.setText(text)
+
+    def _place(self) -> str:
+        if self._server:
+            return self.tr("What you say goes to {host}.").format(host=self._server)
+        return self.tr("Nothing leaves this computer.")

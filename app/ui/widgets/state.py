@@ -12,6 +12,7 @@ from app.ui.look import Look
 from app.ui.theme import mix, phase_colour
 from app.ui.viewmodels.levels import share
 from app.ui.viewmodels.status import StatusViewModel
+from app.ui.widgets.controls import ElidedLabel
 from app.ui.words import PHASE_ICONS, phase_hint, phase_word
 
 _DISC = 40
@@ -76,9 +77,8 @@ class StateIndicator(QWidget):
         self._disc = _Disc(look, self)
         self.word = QLabel(self)
         self.word.setProperty("kind", "state")
-        self.hint = QLabel(self)
+        self.hint = ElidedLabel(self)
         self.hint.setProperty("kind", "hint")
-        self.hint.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         texts = QVBoxLayout()
         texts.setSpacing(1)
         texts.addStretch(1)

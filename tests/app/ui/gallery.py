@@ -1,0 +1,284 @@
+"""Every state of the window as a picture, and what is wrong with how it is laid out.
+
+``python -m tests.app.ui.gallery FOLDER [--scale 2]`` writes the pictures and prints the faults as JSON.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from app.core.shown import (
+    Level,
+    Levels,
+    Notice,
+    Phase,
+    PhaseChanged,
+    RecordingChanged,
+    Shown,
+)
+from tests.fakes.live import DEVICES, FakeLive, FakeStore, answer, conversation, times, typed, user
+
+QUESTION = "How do I keep bread fresh for longer than a day or two?"
+REPLY = (
+    "Keep it in a cloth or a paper bag, cut side down. In a box it stays soft for longer, but the "
+    "crust goes, and in warm weather it goes mouldy sooner."
+)
+DONE = [user(1, "What can you do?"), answer(1, "I listen, I think, and I answer aloud."), times(1)]
+LOST = Notice(
+    Level.WARNING,
+    "The microphone went away: plug it in again, or choose another one in the settings.",
+)
+BROKEN = Notice(
+    Level.ERROR,
+    "There is no language model at /models/qwen2.5-7b-instruct.gguf: choose one in the settings.",
+)
+FOUND = Notice(Level.INFO, "The microphone is back.")
+ASKED = user(2, QUESTION)
+
+
+def phase(now: Phase) -> PhaseChanged:
+    return PhaseChanged(now)
+
+
+STATES: dict[str, Sequence[Shown]] = {
+    "loading": [phase(Phase.LOADING)],
+    "first-start": [phase(Phase.LISTENING)],
+    "listening": [*DONE, phase(Phase.LISTENING)],
+    "hearing": [
+        *DONE,
+        phase(Phase.HEARING),
+        user(2, "How do I keep bread fresh for", sure=len("How do I keep"), final=False),
+    ],
+    "thinking": [*DONE, ASKED, phase(Phase.THINKING)],
+    "speaking": [*DONE, ASKED, answer(2, REPLY, heard=48, final=False), phase(Phase.SPEAKING)],
+    "paused": [*DONE, ASKED, answer(2, REPLY, heard=48, final=False), phase(Phase.PAUSED)],
+    "muted": [*DONE, phase(Phase.MUTED)],
+    "no-microphone": [phase(Phase.NO_MICROPHONE), LOST],
+    "failed": [phase(Phase.FAILED), BROKEN],
+    "recording": [
+        *DONE,
+        phase(Phase.LISTENING),
+        RecordingChanged(True, Path("/home/user/sessions/2026-11-20")),
+        FOUND,
+    ],
+    "long": [
+        *conversation(40),
+        ASKED,
+        answer(41, REPLY, heard=96),
+        times(41, reply=1240.0),
+        typed(42, "Thank you."),
+        phase(Phase.LISTENING),
+    ],
+}
+DIALOGS = ("settings", "about")
+SIZES = ((480, 600), (420, 480), (1600, 1000))
+
+
+def render(folder: Path, themes: Sequence[str] = ("light", "dark")) -> list[str]:
+    """Draw every state into ``folder``; the faults that were found, one line each."""
+    from PySide6.QtGui import QFont
+    from PySide6.QtWidgets import QApplication
+
+    from app.ui.application import make_application
+    from app.ui.look import Look
+    from tests.app.ui.helpers import settle
+
+    app: QApplication = make_application()
+    app.setFont(QFont("DejaVu Sans", 10))
+    folder.mkdir(parents=True, exist_ok=True)
+    faults: list[str] = []
+    for theme in themes:
+        look = Look(app, theme=theme)
+        for name in (*STATES, *DIALOGS):
+            with _Window(look, name) as window:
+                settle()
+                shown = window.dialog or window
+                shown.grab().save(str(folder / f"{name}-{theme}.png"), "PNG", 80)
+                if name == "long":
+                    faults += _in_large_letters(shown, look, f"{name} {theme}")
+                for size in (None, *SIZES):
+                    if size is not None:
+                        shown.resize(*size)
+                        settle()
+                    found = faults_of(shown)
+                    faults += [f"{name} {theme} {size or 'as opened'}: {fault}" for fault in found]
+                    if size == SIZES[0] and name in ("speaking", "first-start", "failed"):
+                        shown.grab().save(str(folder / f"{name}-{theme}-small.png"), "PNG", 80)
+    return faults
+
+
+def _in_large_letters(shown: object, look: object, name: str) -> list[str]:
+    from PySide6.QtWidgets import QWidget
+
+    from app.ui.look import Look
+    from tests.app.ui.helpers import settle
+
+    assert isinstance(shown, QWidget)
+    assert isinstance(look, Look)
+    look.choose(caption_pt=28)
+    settle()
+    found = [f"{name} in large letters: {fault}" for fault in faults_of(shown)]
+    look.choose(caption_pt=14)
+    settle()
+    return found
+
+
+class _Window:
+    """The window in one of the states, as a context."""
+
+    def __init__(self, look: object, name: str) -> None:
+        from app.settings.model import Settings
+        from app.ui.bridge import Background
+        from app.ui.viewmodels.session import SessionViewModel
+        from app.ui.viewmodels.settings import SettingsViewModel
+        from app.ui.window import MainWindow
+
+        self.live = FakeLive()
+        self.session = SessionViewModel(self.live)
+        choices = SettingsViewModel(Settings(), FakeStore(), Background(), voices=("atlas", "nova"))
+        self.window = MainWindow(self.session, choices, look)  # type: ignore[arg-type]
+        self.name = name
+
+    def __enter__(self):
+        from tests.app.ui.helpers import settle
+
+        self.window.show()
+        self.live.show(DEVICES, *STATES.get(self.name, [phase(Phase.LISTENING)]))
+        loud = -14.0 if self.name in ("hearing", "paused") else -48.0
+        own = -12.0 if self.name == "speaking" else -90.0
+        self.live.level = Levels(microphone_db=loud, loudspeaker_db=own, recorded_s=65.4)
+        settle()
+        self.session.status.poll()
+        if self.name == "settings":
+            self.window.show_settings()
+        elif self.name == "about":
+            self.window.show_about()
+        return self.window
+
+    def __exit__(self, *_: object) -> None:
+        from tests.app.ui.helpers import settle
+
+        if self.window.dialog is not None:
+            self.window.dialog.reject()
+        self.window.close()
+        self.session.close()
+        self.window.deleteLater()
+        settle()
+
+
+def faults_of(root: object) -> Iterator[str]:
+    """What is cut, sticks out or overlaps among the visible parts of a window, in words."""
+    from PySide6.QtWidgets import QWidget
+
+    from app.ui.widgets.caption_view import CaptionView
+
+    assert isinstance(root, QWidget)
+    widgets = [w for w in root.findChildren(QWidget) if w.isVisible() and w.window() is root]
+    for check in (_clipped, _outside, _overlapping):
+        yield from check(widgets)
+    for view in widgets:
+        if isinstance(view, CaptionView):
+            yield from _captions(view)
+
+
+def _called(widget: object) -> str:
+    from PySide6.QtWidgets import QAbstractButton, QLabel, QWidget
+
+    assert isinstance(widget, QWidget)
+    words = widget.text() if isinstance(widget, QLabel | QAbstractButton) else ""
+    return f"{type(widget).__name__} {(words or widget.accessibleName())[:30]!r}"
+
+
+def _clipped(widgets: Sequence[object]) -> Iterator[str]:
+    from PySide6.QtWidgets import QLabel, QPushButton, QToolButton
+
+    from app.ui.widgets.controls import ElidedLabel
+
+    for widget in widgets:
+        if isinstance(widget, ElidedLabel):
+            if not widget.toolTip():
+                yield f"{_called(widget)} may be cut and has no tooltip"
+        elif isinstance(widget, QLabel) and widget.text():
+            wide = widget.fontMetrics().horizontalAdvance(widget.text())
+            if widget.wordWrap():
+                if widget.heightForWidth(widget.width()) > widget.height():
+                    yield f"{_called(widget)} is too low for its words"
+            elif wide > widget.width() + 1:
+                yield f"{_called(widget)} is too narrow for its words"
+        elif isinstance(widget, QPushButton | QToolButton) and widget.text():
+            wide = widget.fontMetrics().horizontalAdvance(widget.text())
+            if wide > widget.width():
+                yield f"{_called(widget)} is too narrow for its words"
+
+
+def _outside(widgets: Sequence[object]) -> Iterator[str]:
+    from PySide6.QtWidgets import QAbstractScrollArea, QWidget
+
+    for widget in widgets:
+        assert isinstance(widget, QWidget)
+        parent = widget.parentWidget()
+        scrolled = parent is not None and isinstance(parent.parentWidget(), QAbstractScrollArea)
+        if parent is None or scrolled:
+            continue
+        if not parent.rect().contains(widget.geometry()):
+            yield f"{_called(widget)} sticks out of {_called(parent)}"
+
+
+def _overlapping(widgets: Sequence[object]) -> Iterator[str]:
+    from PySide6.QtWidgets import QAbstractScrollArea, QWidget
+
+    families: dict[int, list[QWidget]] = {}
+    for widget in widgets:
+        assert isinstance(widget, QWidget)
+        parent = widget.parentWidget()
+        # What floats over the conversation floats on purpose.
+        if parent is not None and not isinstance(parent, QAbstractScrollArea):
+            families.setdefault(id(parent), []).append(widget)
+    for family in families.values():
+        for at, one in enumerate(family):
+            for other in family[at + 1 :]:
+                if one.geometry().intersects(other.geometry()):
+                    yield f"{_called(one)} lies over {_called(other)}"
+
+
+def _captions(view: object) -> Iterator[str]:
+    from app.ui.widgets.caption_paint import PAD_X
+    from app.ui.widgets.caption_view import CaptionView
+
+    assert isinstance(view, CaptionView)
+    bottom = None
+    width = view.viewport().width()
+    for number in range(view.captions.rowCount()):
+        rect = view.visualRect(view.captions.index(number, 0))
+        if bottom is not None and rect.top() != bottom:
+            yield f"caption {number} does not begin where the one before ends"
+        bottom = rect.top() + rect.height()
+        if rect.intersects(view.viewport().rect()):
+            placed = view.delegate.placed(view.captions.row(number), width)
+            if placed.height != rect.height():
+                yield f"caption {number} is drawn in another height than its own"
+            if placed.bubble.left() < 0 or placed.bubble.right() > width:
+                yield f"caption {number} is cut at the side"
+            lines = (placed.words.lineAt(at) for at in range(placed.words.lineCount()))
+            if max(line.naturalTextWidth() for line in lines) > placed.bubble.width() - PAD_X:
+                yield f"the words of caption {number} stick out"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--scale", default="1")
+    options = parser.parse_args(arguments)
+    os.environ["QT_QPA_PLATFORM"] = "offscreen"
+    os.environ["QT_SCALE_FACTOR"] = options.scale
+    json.dump(render(options.folder), sys.stdout)
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
