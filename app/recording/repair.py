@@ -8,6 +8,7 @@ recording is left alone.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -61,8 +62,13 @@ def unclosed(root: Path) -> list[Path]:
         return []
 
 
-def recover_all(root: Path) -> list[Recovered | Unrecovered]:
-    """Repair what a crash left in ``root``; never raises. A recovered session is found only once."""
+def recover_all(
+    root: Path, notice: Callable[[str], None] | None = None
+) -> list[Recovered | Unrecovered]:
+    """Repair what a crash left in ``root``; never raises. A recovered session is found only once.
+
+    ``notice`` gets the sentence of each.
+    """
     found: list[Recovered | Unrecovered] = []
     for folder in unclosed(root):
         try:
@@ -71,6 +77,9 @@ def recover_all(root: Path) -> list[Recovered | Unrecovered]:
             continue
         except ParleyError as error:
             found.append(Unrecovered(folder, f"A session could not be repaired: {error}"))
+    if notice is not None:
+        for one in found:
+            notice(one.sentence)
     return found
 
 

@@ -229,7 +229,9 @@ class SessionFiles:
                 "block_samples": BLOCK_SAMPLES,
                 "pieces": self._clock.told(),
                 "about": "pieces: [block of the session, block of session.wav] where each unbroken "
-                "piece starts; at_s in events.jsonl is block of the session * 0.01",
+                "piece starts; at_s in events.jsonl is block of the session * 0.01. The assistant is "
+                "recorded as given to the sound device, which plays it its output latency later; "
+                "times in events and transcript are those at which it was heard",
             },
             "seconds": round(self.seconds, 2),
             "lost_blocks": self.lost_blocks,

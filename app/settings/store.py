@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import difflib
 import os
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,7 +50,7 @@ class Loaded:
 
 
 class SettingsStore:
-    """One settings file. ``schema`` and ``upgrades`` are there for tests."""
+    """One settings file; any thread may use it. ``schema`` and ``upgrades`` are there for tests."""
 
     def __init__(
         self,
@@ -61,6 +62,7 @@ class SettingsStore:
         self._path = path or paths.settings_file()
         self._schema = schema
         self._upgrades = upgrades
+        self._lock = threading.Lock()
 
     @property
     def path(self) -> Path:
@@ -69,6 +71,10 @@ class SettingsStore:
 
     def load(self) -> Loaded:
         """The settings. Never raises; a file that is no TOML is moved aside."""
+        with self._lock:
+            return self._load()
+
+    def _load(self) -> Loaded:
         notices: list[str] = []
         document, unreadable = self._read()
         if unreadable:
@@ -87,6 +93,10 @@ class SettingsStore:
         Raises:
             OutputError: when the file cannot be written. The old one is as it was.
         """
+        with self._lock:
+            return self._save(settings)
+
+    def _save(self, settings: Settings) -> tuple[str, ...]:
         document, unreadable = self._read()
         if unreadable and self._set_aside() is None:
             raise OutputError(

@@ -70,8 +70,10 @@ def test_a_kill_in_mid_recording_loses_at_most_a_second(tmp_path: Path) -> None:
             recover(folder)
         process.kill()
         fed = max([730, *(int(line) for line in process.stdout)])
-    (recovered,) = recover_all(tmp_path)
+    told: list[str] = []
+    (recovered,) = recover_all(tmp_path, told.append)
     assert isinstance(recovered, Recovered)
+    assert told == [recovered.sentence]
     assert recovered.folder == folder
     assert recovered.seconds >= fed * 0.01 - 1
     assert recovered.turns == 3
