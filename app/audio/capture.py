@@ -139,7 +139,7 @@ class Pairing:
         off = 0.0 if self.at is None else wanted - self.at
         new = self._laid < _NEW_BLOCKS and abs(off) > _OFF
         if self.at is None or new or abs(off) > _LOST:
-            self.jumps += self._laid > 0
+            self.jumps += self.at is not None and not new
             self.at = round(wanted)
             self._moving = False
             off = 0.0

@@ -68,3 +68,30 @@ class Ledger:
             return found.before_24k + found.length_24k
         part = max(0, into) * SPEECH_RATE_HZ // self._rate_hz
         return found.before_24k + min(part, found.length_24k)
+
+
+class PlayLog:
+    """Which content was put out when, for the last minutes of a device that asks for its sound.
+
+    The device's callback writes, the conversation reads, without a lock: an entry that is read is
+    thousands of blocks away from the one that is written.
+    """
+
+    def __init__(self, entries: int = 4096) -> None:
+        # Position put out, position of the content, how much of it, furthest content before.
+        self._entries = [(0, 0, 0, 0)] * entries
+        self._count = 0
+
+    def note(self, out: int, content: int, count: int, before: int) -> None:
+        """From ``out`` on, ``count`` samples of content from ``content`` on were put out."""
+        self._entries[self._count % len(self._entries)] = (out, content, count, before)
+        self._count += 1
+
+    def furthest(self, out: int) -> int:
+        """The furthest content that had been put out before position ``out``; -1: too long ago."""
+        newest = self._count - 1
+        for number in range(newest, max(-1, newest - len(self._entries) + 2), -1):
+            start, content, count, before = self._entries[number % len(self._entries)]
+            if start <= out:
+                return max(before, content + min(count, out - start))
+        return 0 if newest < 0 else -1

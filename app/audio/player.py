@@ -8,6 +8,7 @@ the reference for echo cancelling.
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections import deque
@@ -16,9 +17,9 @@ from enum import Enum, auto
 
 import numpy as np
 
-from app.audio.ledger import Ledger
+from app.audio.ledger import Ledger, PlayLog
 from app.audio.levels import amplitude
-from app.audio.ramp import Ramp
+from app.audio.ramp import Edge, Ramp
 from app.audio.ring import Ring
 from app.audio.stream import SeamlessResampler
 from app.core.types import SPEECH_RATE_HZ, FloatArray
@@ -29,7 +30,6 @@ BACK_S = 1.0
 _RING_S = 8.0
 _REFERENCE_S = 4.0
 _CHUNK = 4096
-_PIECES = 4096
 _UNDERRUN_WITHIN_S = 0.3
 _AGAIN_FADE_S = 0.01
 
@@ -95,14 +95,8 @@ class RingPlayer:
         self._drop_stop = 0
         self._dry_at = -1
         self._raw_last = 0.0
-        self._edge_level = 0.0
-        self._edge: FloatArray = np.linspace(
-            0.0, 1.0, round(self._edge_s * rate_hz), endpoint=False, dtype=np.float32
-        )
-        self._rise = self._fall = len(self._edge)
-        # Which content was put out when: out position, content position, count, furthest before.
-        self._log = [(0, 0, 0, 0)] * _PIECES
-        self._pieces = 0
+        self._edge = Edge(round(self._edge_s * rate_hz))
+        self._log = PlayLog()
         self._stamp = (0, self._clock(), 0.0)
 
     # The conversation's side.
@@ -199,23 +193,14 @@ class RingPlayer:
         start, at_s, latency_s = self._stamp
         since_s = self._clock() - at_s - latency_s
         # Capped first: a clock that stood still for hours must not make an endless number.
-        return start + int(min(since_s, 60.0) * self._rate_hz + 0.01)
+        return start + math.floor(min(since_s, 60.0) * self._rate_hz + 0.01)
 
     def _heard_now(self) -> int:
-        position = self._content_before(self._out_now())
+        position = self._log.furthest(self._out_now())
         if position >= 0:
             heard = min(self._ledger.at_24k(position), self._ledger.written)
             self._heard = max(self._heard, heard)
         return self._heard
-
-    def _content_before(self, out: int) -> int:
-        """The furthest content position that had been put out before ``out``; -1: too long ago."""
-        newest = self._pieces - 1
-        for number in range(newest, max(-1, newest - _PIECES + 2), -1):
-            start, content, count, before = self._log[number % _PIECES]
-            if start <= out:
-                return max(before, content + min(count, out - start))
-        return 0 if newest < 0 else -1
 
     @property
     def underruns(self) -> int:
@@ -243,12 +228,11 @@ class RingPlayer:
         """
         with self._lock:
             self._heard_now()
-            position = self._content_before(self._out_now())
+            position = self._log.furthest(self._out_now())
             if position < 0 or self._holding or self._ending is not _Ending.NONE:
                 return
             self._read = self._high = max(self._floor, min(self._read, position))
-            self._log[self._pieces % _PIECES] = (self._rendered, self._read, 0, self._high)
-            self._pieces += 1
+            self._log.note(self._rendered, self._read, 0, self._high)
             self._dry_at = -1
             self._fade.to(0.0, 0)
             self._fade.to(1.0, self._samples(_AGAIN_FADE_S))
@@ -352,33 +336,22 @@ class RingPlayer:
         self._ring.read_at(self._read, sound)
         self._raw_last = float(sound[-1])
         if self._dry_at >= 0:
-            within = self._rendered - self._dry_at <= _UNDERRUN_WITHIN_S * self._rate_hz
-            self._rise = 0 if within else len(self._edge)
+            late = self._rendered - self._dry_at
+            self._edge.comes_back(softly=late <= _UNDERRUN_WITHIN_S * self._rate_hz)
             self._dry_at = -1
-        rising = min(len(self._edge) - self._rise, len(sound))
-        if rising > 0:
-            head = sound[:rising]
-            np.multiply(head, self._edge[self._rise : self._rise + rising], out=head)
-            self._rise += rising
+        self._edge.into(sound)
 
     def _nothing(self, sound: FloatArray) -> None:
         """Silence, after the last sample has died away: a sudden end would click."""
         sound.fill(0.0)
         if self._dry_at < 0 and self._read > self._floor:
             self._dry_at = self._rendered
-            self._fall = 0
-            self._edge_level = self._raw_last
-        falling = min(len(self._edge) - self._fall, len(sound))
-        if falling > 0:
-            left = len(self._edge) - self._fall
-            head = sound[:falling]
-            np.multiply(self._edge[left - falling : left][::-1], self._edge_level, out=head)
-            self._fall += falling
+            self._edge.broke_off(self._raw_last)
+        self._edge.out_of(sound)
 
     def _note(self, taken: int, count: int) -> None:
         """Log ``count`` samples put out, of which ``taken`` were content, and move on."""
-        self._log[self._pieces % _PIECES] = (self._rendered, self._read, taken, self._high)
-        self._pieces += 1
+        self._log.note(self._rendered, self._read, taken, self._high)
         self._read += taken
         self._high = max(self._high, self._read)
         self._rendered += count

@@ -1,4 +1,4 @@
-"""A gain that moves in a straight line, for fades and ducking in a device's callback."""
+"""Gains that move in straight lines, for fades and ducking in a device's callback."""
 
 from __future__ import annotations
 
@@ -59,3 +59,39 @@ class Ramp:
         if moving < len(sound) and self._value != 1.0:
             rest = sound[moving:]
             np.multiply(rest, self._value, out=rest)
+
+
+class Edge:
+    """Softens a sound that breaks off and comes back: a sudden step would click.
+
+    Of ``samples`` 0 it does nothing.
+    """
+
+    def __init__(self, samples: int) -> None:
+        self._curve: FloatArray = np.linspace(0.0, 1.0, samples, endpoint=False, dtype=np.float32)
+        self._rise = self._fall = samples
+        self._level = 0.0
+
+    def broke_off(self, level: float) -> None:
+        """The last sample was ``level``; what follows dies away from it."""
+        self._fall, self._level = 0, level
+
+    def comes_back(self, softly: bool) -> None:
+        """There is sound again; ``softly`` if it begins in the middle."""
+        self._rise = 0 if softly else len(self._curve)
+
+    def into(self, sound: FloatArray) -> None:
+        """Let (N,) rise, in place, if it has just come back."""
+        count = min(len(self._curve) - self._rise, len(sound))
+        if count > 0:
+            head = sound[:count]
+            np.multiply(head, self._curve[self._rise : self._rise + count], out=head)
+            self._rise += count
+
+    def out_of(self, silence: FloatArray) -> None:
+        """Let the last sample die away into (N,) of silence, in place."""
+        left = len(self._curve) - self._fall
+        count = min(left, len(silence))
+        if count > 0:
+            np.multiply(self._curve[left - count : left][::-1], self._level, out=silence[:count])
+            self._fall += count
