@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +15,7 @@ from app.conversation.conductor import LiveParts
 from app.conversation.ears import Ears
 from app.conversation.policy import Judges, Policy
 from app.core import turn_text
-from app.core.errors import ModelMissingError
+from app.core.errors import ModelMissingError, ParleyError
 from app.core.live_ports import SESSION_RATE_HZ, EchoCanceller, SessionRecorder, SoundDevice
 from app.core.ports import ChatModel, Clock, Recogniser, SpeechModel, VoiceActivity
 from app.core.types import LISTEN_RATE_HZ, SPEECH_RATE_HZ, FloatArray
@@ -155,16 +156,27 @@ class LiveMaker:
 
 
 class _WithSpeech(StandardFactory):
-    """The standard parts with the engine in its own process."""
+    """The standard parts with the engine in its own process, which begins to load at once."""
 
     def __init__(self, settings: Settings, speech: ProcessSpeech) -> None:
         super().__init__(settings)
         self._process = speech
+        self._error: ParleyError | None = None
+        self._loading = threading.Thread(target=self._load, name="load engine", daemon=True)
+        self._loading.start()
 
     def speech(self) -> SpeechModel:
         """The speech engine with its voice, warmed up."""
-        self._process.load()
+        self._loading.join()
+        if self._error is not None:
+            raise self._error
         return self._process
+
+    def _load(self) -> None:
+        try:
+            self._process.load()
+        except ParleyError as error:
+            self._error = error
 
 
 def recovered_sessions(settings: Settings) -> list[str]:

@@ -189,7 +189,7 @@ class LiveSession:
             self._end()
 
     def _load(self) -> None:
-        parts = self._factory.parts(lambda text: self._tell(Notice(Level.INFO, text)))
+        parts = self._factory.parts(lambda text: self._tell(PhaseChanged(Phase.LOADING, text)))
         self._parts = parts
         if self._closing:
             return

@@ -46,9 +46,10 @@ class Level(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PhaseChanged:
-    """The conversation is now in ``phase``."""
+    """The conversation is now in ``phase``; ``detail`` is a sentence about how that goes."""
 
     phase: Phase
+    detail: str = ""
 
 
 @dataclass(frozen=True, slots=True)
