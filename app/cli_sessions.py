@@ -161,7 +161,7 @@ def _waits(turns: Any, tell: Callable[[str], None]) -> None:
     if any(waits for _, waits in rows):
         tell("Times of each turn, from the end of the user's speech:")
         for number, waits in rows:
-            tell(f"  turn {number}: {waits or 'not known'}")
+            tell(f"  turn {number}: {waits or 'it was not finished'}")
 
 
 def _repair(

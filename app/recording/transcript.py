@@ -10,6 +10,7 @@ import csv
 import io
 import json
 import re
+import textwrap
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +20,7 @@ from app.recording.turns import RecordedTurn
 CUE_CHARS = 84
 """A subtitle longer than two lines of 42 characters is hard to read: it is split."""
 _SHORTEST_CUE_S = 0.5
+_UNHEARD_S = 1.5
 _PIECES = re.compile(r"\S.*?(?:[.!?…]+[\"')\]]*(?=\s|$)|$)", re.DOTALL)
 
 
@@ -35,7 +37,8 @@ class Cue:
 def cues(turns: Iterable[RecordedTurn]) -> list[Cue]:
     """The subtitles of both sides, in the order in which they begin.
 
-    Longer texts are split at sentences and then at words, the time given out by their length.
+    Longer texts are split at sentences and then at words, the time given out by their length. What
+    was not heard has no time of its own: it is shown for a moment where the sound stopped.
     """
     found: list[Cue] = []
     for turn in turns:
@@ -44,7 +47,12 @@ def cues(turns: Iterable[RecordedTurn]) -> list[Cue]:
             # Typed words have no sound; they stand where the answer begins.
             at_s = turn.reply_from_s or 0.0
             user = _spoken(f"(typed) {turn.user_text}", at_s, at_s + 1.0, "You")
-        reply = _spoken(_marked(turn), turn.reply_from_s, turn.reply_to_s, "Parley")
+        heard = turn.heard_text if turn.finished else _marked(turn)
+        reply = _spoken(heard, turn.reply_from_s, turn.reply_to_s, "Parley")
+        if turn.finished and turn.unheard_text and turn.reply_to_s is not None:
+            text = textwrap.shorten(turn.unheard_text, CUE_CHARS - 13, placeholder=" …")
+            end_s = turn.reply_to_s + _UNHEARD_S
+            reply.append(Cue(turn.reply_to_s, end_s, "Parley", f"[not heard: {text}]"))
         found += user + reply
     return sorted(found, key=lambda cue: cue.from_s)
 

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from app import cli
 from app.cli_sessions import FORMATS, LATER, add_sessions, run_sessions
 from app.core.errors import InputError, ParleyError
 from app.recording import export as exporting
@@ -79,7 +80,7 @@ def test_the_timeline(run: Run, recorded: Path, capsys: pytest.CaptureFixture[st
         "sound released 600 ms, words 100 ms, first sound heard 650 ms"
     )
     assert "turn 2   over: cut after 1.00 s" in "\n".join(lines)
-    assert lines[-1] == "  turn 3: not known"
+    assert lines[-1] == "  turn 3: it was not finished"
 
 
 def test_the_timeline_as_json(run: Run, recorded: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -164,3 +165,14 @@ def test_repair(run: Run, recorded: Path, capsys: pytest.CaptureFixture[str]) ->
     assert "00:05, 3 turns." in capsys.readouterr().out
     assert run("repair", "last")[1]["recovered"][0]["turns"] == 3
     assert run("list")[1]["sessions"][0]["state"] == "recovered"
+
+
+def test_on_the_command_line(recorded: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    place = ["--folder", str(recorded.parent)]
+    assert cli.main(["sessions", "list", *place, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["sessions"][0]["turns"] == 3
+    assert cli.main(["sessions", "show", "nothing", *place, "--json"]) == 2
+    captured = capsys.readouterr()
+    assert json.loads(captured.out)["error"] in captured.err
+    assert cli.main(["sessions", "replay", "last"]) == 2
+    assert "not in this version" in capsys.readouterr().err

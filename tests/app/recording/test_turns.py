@@ -99,7 +99,8 @@ def test_srt() -> None:
         "1\n00:00:00,420 --> 00:00:01,200\nYou: is it raining\n\n"
         "2\n00:00:01,850 --> 00:00:03,850\nParley: It is dry. Take no umbrella.\n\n"
         "3\n00:00:04,500 --> 00:00:05,500\nYou: (typed) and tomorrow?\n\n"
-        "4\n00:00:04,500 --> 00:00:05,500\nParley: Tomorrow it will [not heard: pour all day.]\n"
+        "4\n00:00:04,500 --> 00:00:05,500\nParley: Tomorrow it will\n\n"
+        "5\n00:00:05,500 --> 00:00:07,000\nParley: [not heard: pour all day.]\n"
     )
 
 
