@@ -65,6 +65,8 @@ def run(
     window is gone at once, and this returns within two seconds whatever hangs.
     """
     app = make_application(arguments)
+    # The end comes when the conversation has ended, not when the window has gone.
+    app.setQuitOnLastWindowClosed(False)
     look = Look(app, theme=settings.theme, caption_pt=settings.caption_pt)
     background = Background()
     session = SessionViewModel(control, hands_free=settings.hands_free)
@@ -117,7 +119,6 @@ def make_application(arguments: Sequence[str] = ()) -> QApplication:
     app.setApplicationName("parley")
     app.setApplicationDisplayName("Parley")
     app.setDesktopFileName("parley")
-    app.setQuitOnLastWindowClosed(False)
     app.setStyle("Fusion")
     app.setWindowIcon(icons.application_icon())
     translator = QTranslator(app)

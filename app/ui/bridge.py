@@ -12,7 +12,7 @@ from PySide6.QtCore import QObject, Qt, Signal, Slot
 
 from app.core.errors import ParleyError
 
-MAX_TAKEN = 200
+MAX_TAKEN = 100
 """Items handed over at a time, so that a burst is worked off in pieces between which Qt draws."""
 
 

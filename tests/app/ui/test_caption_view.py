@@ -174,7 +174,7 @@ def test_a_burst_is_worked_off_in_pieces_and_laid_out_once_each(
     qtbot.waitUntil(lambda: sum(applied) == 2000)
     settle()
     assert max(applied) <= MAX_TAKEN
-    # Ten captions change, so a piece of two hundred makes ten changes, not two hundred.
+    # Ten captions change, so a piece of a hundred makes ten changes, not a hundred.
     assert len(changes) <= 10 * len(applied)
     # And only those that can be seen are laid out, once for each piece.
     assert view.delegate.layouts_made - made <= 10 * len(applied)
