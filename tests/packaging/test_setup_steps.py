@@ -7,8 +7,17 @@ from pathlib import Path
 
 import pytest
 import setup_steps
-from setup_machine import Machine, SetupError
-from setup_steps import Checkout, Setup, inputs_hash, is_done, mark_done, torch_kind
+from setup_machine import (
+    ESPEAK,
+    SOUND,
+    Machine,
+    Need,
+    SetupError,
+    has_sound,
+    has_virtual_sound,
+    has_window,
+)
+from setup_steps import Checkout, Setup, ensure, inputs_hash, is_done, mark_done, torch_kind
 
 
 @pytest.fixture(autouse=True)
@@ -207,3 +216,28 @@ def test_everything_started_has_sleeping_openmp_threads_and_no_foreign_python(
     environment = setup_steps.child_environment()
     assert environment["OMP_WAIT_POLICY"] == "PASSIVE"
     assert "PYTHONHOME" not in environment
+
+
+def test_what_is_missing_from_the_system_is_installed_or_its_line_is_told(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    installed: list[str] = []
+
+    def install(need: Need, _line: str) -> bool:
+        installed.append(need.what)
+        return True
+
+    monkeypatch.setattr(setup_steps, "install_packages", install)
+    needs = ((SOUND, lambda _: SOUND.what in installed), (ESPEAK, lambda _: True))
+    ensure(machine(), needs)
+    assert not installed
+    assert "sudo apt-get install -y libportaudio2" in capsys.readouterr().err
+    ensure(machine(is_root=True), needs)
+    assert installed == [SOUND.what]
+    assert capsys.readouterr().err == ""
+
+
+def test_the_window_and_the_sound_card_are_asked_of_linux_alone() -> None:
+    for check in (has_sound, has_window, has_virtual_sound):
+        assert check(machine(system="darwin"))
+        assert check(machine(system="windows"))
