@@ -221,7 +221,7 @@ class DiskRecorder:
             if not self._hashed and not self._ending and self._hashes.step():
                 self._hashed = True
                 files.hashes = self._hashes.result
-                files.describe("open")
+                files.describe_meanwhile()
         except OSError as error:
             self._stop(
                 f"The recording stopped because {self._folder} cannot be written "

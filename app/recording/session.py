@@ -106,6 +106,7 @@ class SessionFiles:
         self.hashes: Mapping[str, Any] | None = None
         self._started = started
         self._about = about
+        self._devices = dict(about.devices)
         self._open = open_new
         self._clock = SampleClock()
         self._next: int | None = None
@@ -148,7 +149,7 @@ class SessionFiles:
         elif gap > LONGEST_FILL_BLOCKS:
             self._clock = self._clock.with_piece(index, self.blocks)
             self.record(self._at(index), "recorder_gap", {"blocks": gap, "filled": False})
-            self.describe("open")
+            self.describe_meanwhile()
         elif gap:
             self.record(self._at(index), "recorder_gap", {"blocks": gap, "filled": True})
             self._silence(gap)
@@ -160,7 +161,7 @@ class SessionFiles:
         self._next = index
         self._clock = SampleClock(((index, 0),))
         self.record(self._at(index), "recorder_began", {"index": index})
-        self.describe("open")
+        self.describe_meanwhile()
 
     def _silence(self, blocks: int) -> None:
         while blocks:
@@ -182,6 +183,9 @@ class SessionFiles:
         record = lines.decoded(line)
         if record is not None:
             self._turns.feed(record)
+            if record.get("kind") == "devices":
+                told = {key: value for key, value in record.items() if key not in ("at_s", "kind")}
+                self._devices = {**self._devices, **told}
         assert self._events is not None
         view = memoryview(line)
         while view:
@@ -208,6 +212,14 @@ class SessionFiles:
         if self._sound is not None and self._events is not None:
             self._sound.sync()
             self._events.sync()
+
+    def describe_meanwhile(self) -> None:
+        """Bring ``session.json`` up to date if that can be done now; the end of a session does it anyway.
+
+        Somebody may be reading the file, which forbids replacing it on Windows: no reason to stop.
+        """
+        with contextlib.suppress(OSError):
+            self.describe("open")
 
     def describe(self, state: str, ended: datetime | None = None) -> None:
         """Write ``session.json``; ``state`` is ``open``, ``closed`` or ``stopped``."""
@@ -236,7 +248,7 @@ class SessionFiles:
             "seconds": round(self.seconds, 2),
             "lost_blocks": self.lost_blocks,
             "turns": len(self._turns.turns(self._clock)),
-            "devices": about.devices,
+            "devices": self._devices,
             "settings": without_keys(about.settings),
             "models": self.hashes
             if self.hashes is not None

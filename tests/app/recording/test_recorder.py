@@ -336,3 +336,30 @@ def test_an_error_number_is_told_in_words(make: Make, told: list[str]) -> None:
     disk.room, disk.number = 0, errno.EIO
     feed(recorder, *range(50))
     assert "input/output error" in told[0]
+
+
+def test_devices_that_change_are_in_the_description(make: Make) -> None:
+    recorder = make(About(devices={"microphone": "Desk", "rate_hz": 48_000}))
+    recorder.event(1.0, "devices", {"microphone": "Headset", "loudspeaker": "Headset"})
+    feed(recorder, *range(50))
+    recorder.close()
+    assert about_of(recorder.folder)["devices"] == {
+        **{"microphone": "Headset", "loudspeaker": "Headset", "rate_hz": 48_000},
+    }
+
+
+def test_a_description_that_cannot_be_replaced_now_stops_nothing(
+    make: Make, told: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recorder = make()
+
+    def refused(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("app.recording.session.replace_text", refused)
+        feed(recorder, *range(500, 600))
+        assert recorder.recording
+    recorder.close()
+    assert told == []
+    assert about_of(recorder.folder)["clock"]["pieces"] == [[500, 0]]
