@@ -98,6 +98,11 @@ _COMMANDS = _phrases(
     just a moment, just a second, just a minute, a moment please, excuse me, listen, let me speak,
     let me talk, let me finish, that's wrong, not that, shut it, hold one, hang one"""
 )
+_SILENCING = _phrases(
+    """stop, stop it, stop talking, wait, hold on, hang on, hold it, pause, quiet, be quiet, silence, hush,
+    shush, shut up, enough, that's enough, cancel, never mind, nevermind, forget it, one moment, one second,
+    just a moment, just a second, just a minute, shut it, hold one, hang one"""
+)
 _NOT_COMMANDS = _phrases("no way, no problem, no kidding, no worries, no wonder, no doubt")
 _ADDRESS = frozenset("please parley computer hey nova atlas".split())
 
@@ -115,6 +120,22 @@ def is_command(text: str) -> bool:
     """Whether this asks for silence ("stop", "okay, hold on", "no, I meant ..."), be it one word."""
     words = plain_words(text)
     return any(_begins_command(rest) for rest in (words, _after_backchannels(words)))
+
+
+def is_only_command(text: str) -> bool:
+    """Whether nothing but silence is asked for ("stop", "okay, be quiet please"): nothing to answer."""
+    words = _after_backchannels(plain_words(text))
+    orders = 0
+    while words:
+        if words[0] in _ADDRESS:
+            taken = 1
+        else:
+            taken = _begins_with(words, _SILENCING) or _begins_with(words, _BACKCHANNELS)
+            orders += bool(_begins_with(words, _SILENCING))
+        if not taken:
+            return False
+        words = words[taken:]
+    return orders > 0
 
 
 def _begins_command(words: list[str]) -> bool:
@@ -280,8 +301,8 @@ def _dangling_score(words: list[str], question: bool) -> float | None:
     last, before = words[-1], words[-2] if len(words) > 1 else ""
     if last == "so" and before in ("think", "hope", "guess", "believe", "say", "not", "do"):
         return None
-    if last == "like" and (question or before in ("what", "i", "you", "we", "they")):
-        return 0.4
+    if last == "like" and {"what", "how", "who"} & set(words):
+        return None  # "what is it like"
     if last in _DANGLING or last in _FILLERS:
         return 0.08
     if last in _SOFT_FILLERS:

@@ -14,6 +14,7 @@ from app.core.turn_text import (
     finished,
     is_backchannel,
     is_command,
+    is_only_command,
     is_question,
     longest_wait_s,
     plain_words,
@@ -35,6 +36,7 @@ WHOLE = (
     "No.",
     "My bus leaves at seven forty five.",
     "What time is it?",
+    "Can you tell me what the weather is like?",
 )
 UNFINISHED = (
     "I want to go to the shop and",
@@ -147,6 +149,22 @@ def test_listening_aloud(text: str) -> None:
 def test_asking_for_silence(text: str) -> None:
     assert is_command(text)
     assert not is_backchannel(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["Stop.", "Stop it, please!", "Okay, be quiet.", "Hey Parley, stop", "Never mind, thanks."],
+)
+def test_a_mere_order_wants_no_answer(text: str) -> None:
+    assert is_only_command(text)
+    assert is_command(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "No.", "Stop the music", "Wait, what time is it?", "Thanks.", "Okay", "Please"]
+)
+def test_more_than_an_order_wants_one(text: str) -> None:
+    assert not is_only_command(text)
 
 
 @pytest.mark.parametrize(
