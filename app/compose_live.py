@@ -15,6 +15,7 @@ from app.conversation.conductor import LiveParts
 from app.conversation.ears import Ears
 from app.conversation.policy import Judges, Policy
 from app.core import turn_text
+from app.core.echo_text import matches_playback
 from app.core.errors import ModelMissingError, ParleyError
 from app.core.live_ports import SESSION_RATE_HZ, EchoCanceller, SessionRecorder, SoundDevice
 from app.core.ports import ChatModel, Clock, Recogniser, SpeechModel, VoiceActivity
@@ -33,7 +34,13 @@ from app.thinking.prompt import system_prompt
 def live_policy(settings: Settings) -> Policy:
     """Turn taking as the settings want it, with the judges of words."""
     finished = turn_text.TextCue().score
-    judges = Judges(finished, turn_text.is_backchannel, turn_text.is_command)
+    judges = Judges(
+        finished,
+        turn_text.is_backchannel,
+        turn_text.is_command,
+        turn_text.is_only_command,
+        matches_playback,
+    )
     return Policy(patience=settings.patience, barge_in=settings.barge_in, judges=judges)
 
 

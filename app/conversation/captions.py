@@ -17,11 +17,13 @@ class Captions:
     def __init__(self, show: Callable[[Shown], None]) -> None:
         self._show = show
         self._users: set[TurnId] = set()
+        """Turns whose words are not final yet."""
 
     def user(self, turn: TurnId, text: str, sure: int, *, final: bool, typed: bool = False) -> None:
         """What the user said so far."""
         if text:
-            self._users.add(turn)
+            # Words that are final were said, whatever becomes of the turn.
+            (self._users.discard if final else self._users.add)(turn)
             self._show(Caption(turn, Side.USER, text, sure, len(text), final, typed))
 
     def reply(self, job: Job, heard: int) -> None:

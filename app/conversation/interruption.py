@@ -20,7 +20,7 @@ def interruption(state: State, event: ev.Window, policy: Policy) -> Step:
     """One more window while an answer plays: climb the ladder, or come down."""
     barge, at_s = state.barge, event.at_s
     if barge is None:
-        if state.run_s < policy.onset_s - 1e-9:
+        if state.run_s < policy.duck_s - 1e-9:
             return state, []
         barge = Barge(at_s - state.run_s, at_s, state.run_s)
         return replace(state, barge=barge), [do.Gain(policy.duck_db, policy.duck_ramp_s)]

@@ -46,7 +46,7 @@ def _react(state: State, event: Event, policy: Policy) -> Step:
         case ev.Partial():
             return _partial(state, event, policy)
         case ev.Final() | ev.ReplyText() | ev.ReplySound() | ev.ReplyMade() | ev.ReplyFailed():
-            return _progress(state, event)
+            return _progress(state, event, policy)
         case ev.Played():
             return _played(state, event, policy)
         case ev.Typed(at_s, text):
@@ -160,15 +160,20 @@ def _partial(state: State, event: ev.Partial, policy: Policy) -> Step:
 # ------------------------------------------------------------------------------------------ answers
 
 
-def _progress(
-    state: State, event: ev.Final | ev.ReplyText | ev.ReplySound | ev.ReplyMade | ev.ReplyFailed
-) -> Step:
+_OfReply = ev.Final | ev.ReplyText | ev.ReplySound | ev.ReplyMade | ev.ReplyFailed
+
+
+def _progress(state: State, event: _OfReply, policy: Policy) -> Step:
     reply = state.reply
     if reply is None or (event.turn, event.revision) != (reply.turn, reply.revision):
         return state, []
     match event:
         case ev.Final(text=""):
             # No words in it: there never was a turn.
+            state = replace(state, reply=None, speech=None)
+            return state, [do.Drop(reply.turn, reply.revision)]
+        case ev.Final(text=text) if policy.judges.only_order(text):
+            # Silence was asked for, and there is silence: an answer would be none.
             state = replace(state, reply=None, speech=None)
             return state, [do.Drop(reply.turn, reply.revision)]
         case ev.Final(text=text):

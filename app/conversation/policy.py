@@ -35,6 +35,8 @@ class Judges:
     """Whether words only say "I am listening"."""
     order: Callable[[str], bool] = _no
     """Whether words ask for silence or the turn, as "stop" or "wait"."""
+    only_order: Callable[[str], bool] = _no
+    """Whether words ask for silence and for nothing else, so that no answer is wanted."""
     echo: Callable[[str, str], bool] = _no_echo
     """Whether words are a piece of the answer being played."""
 
@@ -67,8 +69,12 @@ class Policy:
     """While less than this of an answer was heard, a user who goes on takes the turn back."""
     duck_db: float = -12.0
     duck_ramp_s: float = 0.02
-    pause_s: float = 0.208
-    """Voice during an answer after which its sound stops, for the time being."""
+    duck_s: float = 0.064
+    pause_s: float = 0.128
+    """Voice during an answer after which its sound is lowered, and stops for the time being.
+
+    Short, because both can be taken back and the detector is up to 0.1 s behind a soft beginning.
+    """
     confirm_s: float = 0.6
     confirm_backchannel_s: float = 1.3
     """Voice that takes the turn without words, and when what was made out is a backchannel."""

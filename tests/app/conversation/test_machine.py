@@ -27,6 +27,7 @@ JUDGES = Judges(
     finished,
     backchannel=lambda text: text in ("mhm", "yeah"),
     order=lambda text: text in ("stop", "wait"),
+    only_order=lambda text: text == "stop",
     echo=lambda words, playing: words in playing,
 )
 POLICY = Policy(judges=JUDGES)
@@ -228,8 +229,8 @@ def test_an_interruption_ducks_pauses_and_takes_the_turn() -> None:
     onset_s = talk.at_s
     talk.voice(0.7)
     assert kinds(talk)[:2] == [do.Gain, do.Pause]
-    assert talk.of(do.Gain)[0][0] - onset_s <= 0.13
-    assert talk.of(do.Pause)[0][0] - onset_s <= 0.3
+    assert talk.of(do.Gain)[0][0] - onset_s <= 0.1
+    assert talk.of(do.Pause)[0][0] - onset_s <= 0.16
     assert talk.of(do.Cut)[0][1] == do.Cut(TurnId(1), 0)
     assert talk.state.phase is Phase.HEARING
     talk.quiet(0.2)
@@ -277,10 +278,23 @@ def test_a_short_sound_is_only_ducked() -> None:
     talk = Talk()
     talk.until_speaking()
     talk.done.clear()
-    talk.voice(0.128)
+    talk.voice(0.096)
     talk.quiet(0.3)
     assert kinds(talk) == [do.Gain, do.Gain]
     assert talk.of(do.Gain)[-1][1] == do.Gain(0.0, pytest.approx(0.1))
+
+
+def test_a_mere_order_to_be_silent_is_obeyed_and_not_answered() -> None:
+    talk = Talk()
+    talk.until_speaking()
+    talk.voice(0.3)
+    talk.partial("stop")
+    talk.quiet(0.2)
+    talk.words("stop")
+    assert talk.of(do.Cut)
+    assert talk.of(do.Drop)
+    assert not [release for _, release in talk.of(do.Release) if release.turn == 2]  # type: ignore[attr-defined]
+    assert talk.state.phase is Phase.LISTENING
 
 
 def test_without_a_verdict_the_answer_goes_on_in_the_end() -> None:
