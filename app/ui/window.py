@@ -148,7 +148,7 @@ class MainWindow(QMainWindow):
     @Slot()
     def show_about(self) -> None:
         """Open what Parley is over the window."""
-        self._open(lambda: AboutDialog(self.choices, self.look, self))
+        self._open(lambda: AboutDialog(self.choices, self))
 
     def _open(self, make: Callable[[], SettingsDialog | AboutDialog]) -> None:
         if self.dialog is not None:
@@ -159,7 +159,7 @@ class MainWindow(QMainWindow):
         self.dialog = make()
         self.dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.dialog.finished.connect(self._closed_dialog)
-        self.dialog.open()
+        self.dialog.show_built()
 
     @Slot()
     def _closed_dialog(self) -> None:

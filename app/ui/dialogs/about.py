@@ -2,72 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from PySide6.QtCore import QSize, Qt
-from PySide6.QtWidgets import (
-    QDialog,
-    QFrame,
-    QHBoxLayout,
-    QLabel,
-    QPushButton,
-    QScrollArea,
-    QVBoxLayout,
-    QWidget,
-)
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from app import __version__
 from app.settings import paths
 from app.ui import icons
+from app.ui.dialogs.page import PageDialog, Part
 from app.ui.dialogs.rows import Section, label
-from app.ui.look import Look
 from app.ui.viewmodels.settings import SettingsViewModel, model_name
 
 
-class AboutDialog(QDialog):
+class AboutDialog(PageDialog):
     """Name and version, the models in use and their limits, the keys."""
 
-    def __init__(
-        self, choices: SettingsViewModel, look: Look, parent: QWidget | None = None
-    ) -> None:
-        super().__init__(parent)
+    def __init__(self, choices: SettingsViewModel, parent: QWidget | None = None) -> None:
+        super().__init__(self.tr("About Parley"), QSize(540, 640), parent)
         self._choices = choices
-        self.setWindowTitle(self.tr("About Parley"))
-        self.setAccessibleName(self.tr("About Parley"))
-        self.setMinimumSize(QSize(400, 420))
-        self.resize(540, 640)
-        page = QWidget()
-        page.setProperty("kind", "page")
-        column = QVBoxLayout(page)
-        column.setContentsMargins(18, 18, 18, 18)
-        column.setSpacing(14)
-        column.addLayout(self._head())
-        column.addWidget(self._models())
-        column.addWidget(self._real_models())
-        column.addWidget(self._keys())
-        column.addStretch(1)
-        area = QScrollArea()
-        area.setWidget(page)
-        area.setWidgetResizable(True)
-        area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        area.setAccessibleName(self.tr("About Parley"))
-        close = QPushButton(self.tr("Close"))
-        close.setProperty("kind", "primary")
-        close.setAccessibleName(self.tr("Close"))
-        close.setDefault(True)
-        close.clicked.connect(self.accept)
-        foot = QFrame()
-        foot.setProperty("kind", "dock")
-        row = QHBoxLayout(foot)
-        row.setContentsMargins(18, 10, 18, 10)
-        row.addStretch(1)
-        row.addWidget(close)
-        whole = QVBoxLayout(self)
-        whole.setContentsMargins(0, 0, 0, 0)
-        whole.setSpacing(0)
-        whole.addWidget(area, 1)
-        whole.addWidget(foot)
-        close.setFocus()
+        self.area.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
 
-    def _head(self) -> QHBoxLayout:
+    def parts(self) -> Sequence[Part]:
+        """What it is, what it runs on, what would make it better, how to drive it."""
+        return (self._head, self._models, self._real_models, self._keys)
+
+    def finish(self) -> None:
+        """Enter closes it."""
+        self.close_button.setFocus()
+
+    def _head(self) -> QWidget:
         picture = QLabel()
         picture.setPixmap(icons.pixmap("parley", "#000000", 56, self.devicePixelRatioF()))
         texts = QVBoxLayout()
@@ -75,11 +39,13 @@ class AboutDialog(QDialog):
         texts.addWidget(label("Parley", "hero"))
         version = self.tr("Version {number}. A voice assistant that lives on this computer.")
         texts.addWidget(label(version.format(number=__version__), "hint"))
-        row = QHBoxLayout()
+        made = QWidget()
+        row = QHBoxLayout(made)
+        row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(14)
         row.addWidget(picture, 0, Qt.AlignmentFlag.AlignTop)
         row.addLayout(texts, 1)
-        return row
+        return made
 
     def _models(self) -> Section:
         used = self._choices.in_use

@@ -5,18 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from PySide6.QtCore import QSignalBlocker, QSize, Qt, Slot
-from PySide6.QtWidgets import (
-    QDialog,
-    QFrame,
-    QHBoxLayout,
-    QPushButton,
-    QScrollArea,
-    QVBoxLayout,
-    QWidget,
-)
+from PySide6.QtCore import QSignalBlocker, QSize, Slot
+from PySide6.QtWidgets import QWidget
 
 from app.settings.model import Settings
+from app.ui.dialogs.page import PageDialog, Part
 from app.ui.dialogs.rows import (
     PathRow,
     Section,
@@ -35,7 +28,7 @@ SIZES = (11, 14, 18, 22, 28)
 _MODELS = ("model", "asr", "llm")
 
 
-class SettingsDialog(QDialog):
+class SettingsDialog(PageDialog):
     """Everything that can be chosen in the window. There is no 'OK': each change holds at once."""
 
     def __init__(
@@ -45,66 +38,35 @@ class SettingsDialog(QDialog):
         look: Look,
         parent: QWidget | None = None,
     ) -> None:
-        super().__init__(parent)
+        super().__init__(self.tr("Settings"), QSize(560, 680), parent)
         self._choices = choices
         self._status = status
         self._look = look
-        self.setWindowTitle(self.tr("Settings"))
-        self.setAccessibleName(self.tr("Settings"))
-        self.setMinimumSize(QSize(400, 420))
-        self.resize(560, 680)
         self.paths: dict[str, PathRow] = {}
-        self._page = QVBoxLayout()
-        self._page.setContentsMargins(18, 18, 18, 18)
-        self._page.setSpacing(14)
-        for section in (
-            self._sound(),
-            self._conversation(),
-            self._models(),
-            self._recording(),
-            self._appearance(),
-        ):
-            self._page.addWidget(section)
-        self._page.addStretch(1)
-        self._lay_out()
-        status.devices_changed.connect(self._show_devices)
-        status.switches_changed.connect(self._show_switches)
-        choices.changed.connect(self._show)
-        choices.failed.connect(self._complain)
-        self._show("")
-
-    def _lay_out(self) -> None:
-        page = QWidget()
-        page.setProperty("kind", "page")
-        page.setLayout(self._page)
-        self.area = QScrollArea()
-        self.area.setWidget(page)
-        self.area.setWidgetResizable(True)
-        self.area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        self.area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.problem = label("", "danger")
         self.problem.hide()
         self.later = label(self.tr("Some changes take effect from the next start."), "hint")
-        close = QPushButton(self.tr("Close"))
-        close.setProperty("kind", "primary")
-        close.setAccessibleName(self.tr("Close the settings"))
-        close.setDefault(True)
-        close.clicked.connect(self.accept)
-        texts = QVBoxLayout()
-        texts.addWidget(self.problem)
-        texts.addWidget(self.later)
-        foot = QFrame()
-        foot.setProperty("kind", "dock")
-        row = QHBoxLayout(foot)
-        row.setContentsMargins(18, 10, 18, 10)
-        row.setSpacing(12)
-        row.addLayout(texts, 1)
-        row.addWidget(close, 0, Qt.AlignmentFlag.AlignVCenter)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(0)
-        column.addWidget(self.area, 1)
-        column.addWidget(foot)
+        self.later.hide()
+        self.foot.addWidget(self.problem)
+        self.foot.addWidget(self.later)
+
+    def parts(self) -> Sequence[Part]:
+        """One card for each kind of choice."""
+        return (
+            self._sound,
+            self._conversation,
+            self._models,
+            self._recording,
+            self._appearance,
+        )
+
+    def finish(self) -> None:
+        """Show what is chosen, and follow it."""
+        self._status.devices_changed.connect(self._show_devices)
+        self._status.switches_changed.connect(self._show_switches)
+        self._choices.changed.connect(self._show)
+        self._choices.failed.connect(self._complain)
+        self._show("")
 
     # The cards.
 
