@@ -29,9 +29,9 @@ _AFTER_S = 0.4
 _BARGE_S = 1.6
 """How long after an interruption it is waited for its effect."""
 _ATTEMPTS = 3
-_MATCH_S = 0.2
+_MATCH_S = 0.12
 _BACK_S = 1.5
-_MATCHING = 0.7
+_MATCHING = 0.8
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,22 +49,22 @@ class Performer:
 
     def take(self, item: Item) -> Take:
         """One item in a conversation of its own; tried again when the answer was too short for it."""
-        for attempt in range(_ATTEMPTS):
-            tried = replace(
-                item,
-                delay_s=item.delay_s / 2**attempt,
-                scene=replace(item.scene, seed=item.scene.seed + attempt),
-            )
-            simulation = self.stage.simulation(tried.scene)
-            try:
-                watched = Watched(simulation)
-                watched.run(_SETTLE_S)
-                take = self.play(tried, watched)
-            finally:
-                simulation.close()
+        take = self._attempt(item)
+        for attempt in range(1, _ATTEMPTS):
             if not take.void:
                 break
+            scene = replace(item.scene, seed=item.scene.seed + attempt)
+            take = self._attempt(replace(item, delay_s=item.delay_s / 2**attempt, scene=scene))
         return take
+
+    def _attempt(self, item: Item) -> Take:
+        simulation = self.stage.simulation(item.scene)
+        try:
+            watched = Watched(simulation)
+            watched.run(_SETTLE_S)
+            return self.play(item, watched)
+        finally:
+            simulation.close()
 
     def play(self, item: Item, watched: Watched) -> Take:
         """One item in a conversation that is going on."""
