@@ -89,6 +89,7 @@ class LiveSession:
         self._workers: list[ThreadWorker] = []
         self._device: SoundDevice | None = None
         self._recorder: SessionRecorder | None = None
+        self._finishing: list[SessionRecorder] = []
         self._closing = False
         self._told = ("", "", "")
         self._checked_s = 0.0
@@ -224,6 +225,7 @@ class LiveSession:
         if block.at_s - self._checked_s >= _CHECK_S:
             self._checked_s = block.at_s
             self._look_at_device()
+            self._see_whether_it_records()
 
     def _end(self) -> None:
         with contextlib.suppress(ParleyError):
@@ -231,8 +233,8 @@ class LiveSession:
                 self._conductor.handle(ev.StopAsked(0.0))
             if self._device is not None:
                 self._device.stop()
-        if self._recorder is not None:
-            self._recorder.close()
+        for recorder in (*self._finishing, *([self._recorder] if self._recorder else [])):
+            recorder.close()
 
     # --------------------------------------------------------------------------------- devices
 
@@ -274,8 +276,14 @@ class LiveSession:
         self._tell(DevicesChanged(now[0], now[1], microphones, loudspeakers))
         if now[2] and now[2] != before[2]:
             self._tell(Notice(Level.WARNING, now[2]))
-        self._note(conductor.now_s, "devices", {"microphone": now[0], "loudspeaker": now[1]})
+        self._note_devices()
         self._tell(PhaseChanged(conductor.phase))
+
+    def _note_devices(self) -> None:
+        device, conductor = self._device, self._conductor
+        if device is not None and conductor is not None:
+            names = {"microphone": device.microphone, "loudspeaker": device.loudspeaker}
+            self._note(conductor.now_s, "devices", names)
 
     # ------------------------------------------------------------------------ recording, telling
 
@@ -283,10 +291,18 @@ class LiveSession:
         if on and self._recorder is None:
             self._recorder = self._factory.recorder(self._recording_notice)
             self._tell(RecordingChanged(True, self._recorder.folder))
+            self._note_devices()
+            self._see_whether_it_records()
         elif not on and self._recorder is not None:
             recorder, self._recorder = self._recorder, None
-            recorder.close()
+            recorder.finish()
+            self._finishing.append(recorder)
             self._tell(RecordingChanged(False, recorder.folder))
+
+    def _see_whether_it_records(self) -> None:
+        """A recorder stops by itself when the disk is full; it has told why."""
+        if self._recorder is not None and not self._recorder.recording:
+            self._record(False)
 
     def _recording_notice(self, message: str) -> None:
         self._tell(Notice(Level.WARNING, message))

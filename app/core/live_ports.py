@@ -198,8 +198,17 @@ class SessionRecorder(Protocol):
         """A decision, as one line of ``events.jsonl``."""
         ...
 
+    def finish(self) -> None:
+        """Begin to finish all files, without waiting for it."""
+        ...
+
     def close(self) -> None:
-        """Finish all files."""
+        """Finish all files, and wait for it a little."""
+        ...
+
+    @property
+    def recording(self) -> bool:
+        """Whether it still records: False once the disk is full, or where it could not begin."""
         ...
 
     @property

@@ -224,6 +224,18 @@ def test_recording_is_shown_and_gets_every_block_and_decision(scene: Scene) -> N
     )
 
 
+def test_a_recorder_that_stops_itself_is_seen(scene: Scene) -> None:
+    scene.window.phase(Phase.LISTENING)
+    scene.session.record(True)
+    scene.window.wait(lambda what: what == RecordingChanged(True, Path("somewhere")))
+    scene.maker.recordings[0].recording = False
+    scene.until(lambda what: what == RecordingChanged(False, Path("somewhere")))
+    # It can be begun again.
+    scene.session.record(True)
+    scene.settle()
+    assert len(scene.maker.recordings) == 2
+
+
 def test_other_devices_are_taken_and_the_sessions_clock_goes_on(scene: Scene) -> None:
     scene.window.phase(Phase.LISTENING)
     scene.device.go_on(0.5)
