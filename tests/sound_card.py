@@ -155,7 +155,7 @@ def wait_for(ready: Callable[[], bool], what: str, limit_s: float = _READY_S) ->
     while not ready():
         if time.monotonic() > end_s:
             raise AssertionError(f"waited {limit_s:g} s in vain for {what}")
-        time.sleep(0.02)
+        time.sleep(0.1)
 
 
 @contextlib.contextmanager

@@ -1,4 +1,4 @@
-"""When a sound device counts as lost, when to look again, and what to tell the user. Pure.
+"""When a sound device counts as lost, when to look again, and what to tell the user.
 
 PortAudio says little of a device that goes away: some streams end, some just never call back
 again, and the list of devices stays as it was. So the pulse of the callbacks is what counts.
@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, field
 
-from app.audio.host import Endpoint
+from app.audio.host import Endpoint, Stream
+from app.core.live_ports import BLOCK_S
 
 SILENT_S = 0.5
 """A running device that has not called back for so long is lost."""
@@ -41,6 +42,33 @@ class Pulse:
         if count != self.count:
             self.count, self.beat_s, self._started = count, now_s, True
         return not alive or now_s - self.beat_s > (SILENT_S if self._started else FIRST_S)
+
+
+class Side:
+    """One side that runs: a stream of a device, or the clock in its place."""
+
+    def __init__(
+        self, label: str, stream: Stream | None, done: int, now_s: float, wait_s: float = 0.0
+    ) -> None:
+        self.label = label if stream else ""
+        self.stream = stream
+        self._pulse = Pulse(done, now_s)
+        self._done_s = now_s + wait_s
+
+    def lost(self, count: int, now_s: float) -> bool:
+        """Whether the device went away."""
+        return self.stream is not None and self._pulse.lost(count, self.stream.alive, now_s)
+
+    def due_blocks(self, now_s: float) -> int:
+        """How many blocks of 10 ms the clock has to play; at most a second's, the rest is lost."""
+        due = max(0, int((now_s - self._done_s) / BLOCK_S + 1e-6))
+        self._done_s += due * BLOCK_S
+        return min(due, round(1.0 / BLOCK_S))
+
+    def close(self) -> None:
+        """End its stream."""
+        if self.stream is not None:
+            self.stream.close()
 
 
 @dataclass(slots=True)

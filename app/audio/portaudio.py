@@ -18,7 +18,7 @@ import numpy as np
 
 from app.audio.capture import Assembler, Capture
 from app.audio.host import CannotOpenError, Endpoint, Host, PortAudioHost, Stream
-from app.audio.hotplug import ZEROS_S, Patience, Pulse, Search, picked, problem
+from app.audio.hotplug import ZEROS_S, Patience, Search, Side, picked, problem
 from app.audio.levels import level_db
 from app.audio.player import RingPlayer
 from app.core.errors import SoundError
@@ -35,33 +35,6 @@ _QUIET_S = 1.0
 _START_S = 20.0
 _STOP_S = 2.0
 _CHUNK = 4096
-
-
-class _Side:
-    """One side that runs: a stream of a device, or the clock in its place."""
-
-    def __init__(
-        self, label: str, stream: Stream | None, done: int, now_s: float, wait_s: float = 0.0
-    ) -> None:
-        self.label = label if stream else ""
-        self.stream = stream
-        self._pulse = Pulse(done, now_s)
-        self._done_s = now_s + wait_s
-
-    def lost(self, count: int, now_s: float) -> bool:
-        """Whether the device went away."""
-        return self.stream is not None and self._pulse.lost(count, self.stream.alive, now_s)
-
-    def due_blocks(self, now_s: float) -> int:
-        """How many blocks of 10 ms the clock has to play; at most a second's, the rest is lost."""
-        due = max(0, int((now_s - self._done_s) / BLOCK_S + 1e-6))
-        self._done_s += due * BLOCK_S
-        return min(due, round(1.0 / BLOCK_S))
-
-    def close(self) -> None:
-        """End its stream."""
-        if self.stream is not None:
-            self.stream.close()
 
 
 class PortAudioDevice:
@@ -103,7 +76,7 @@ class PortAudioDevice:
         self._on_block: Callable[[DuplexBlock], None] = lambda _block: None
         self._thread: threading.Thread | None = None
         self._over = threading.Event()
-        self._in = self._out = _Side("", None, 0, clock())
+        self._in = self._out = Side("", None, 0, clock())
         self._capture = self._source = Capture(SESSION_RATE_HZ, clock)
         self._assemble()
 
@@ -213,7 +186,7 @@ class PortAudioDevice:
     def end(self) -> None:
         """Close everything."""
         self._close()
-        self._in = self._out = _Side("", None, 0, self._clock())
+        self._in = self._out = Side("", None, 0, self._clock())
 
     def tick(self) -> None:
         """Hand out the blocks that are complete, then look after the devices."""
@@ -288,7 +261,7 @@ class PortAudioDevice:
             self._frozen_until_s = now_s + _FROZEN_S
         label = end.label if end else ""
         wait_s = max(0.0, self._frozen_until_s - now_s)
-        self._out = _Side(label, stream, self._player.reference.end, now_s, wait_s)
+        self._out = Side(label, stream, self._player.reference.end, now_s, wait_s)
         self._need_out.opened(now_s)
         player = self._player
         self._assembler.play(player.reference, player.rate_hz, self._lead_s())
@@ -301,7 +274,7 @@ class PortAudioDevice:
         if stream is None:
             self._capture = self._source
         now_s = self._clock()
-        self._in = _Side(end.label if end else "", stream, 0, now_s)
+        self._in = Side(end.label if end else "", stream, 0, now_s)
         self._need_in.opened(now_s)
         self._assemble()
 
