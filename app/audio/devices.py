@@ -1,4 +1,7 @@
-"""Which sound devices there are. Sound through them comes in a later version."""
+"""Which sound devices there are, for whoever asks what works on this machine.
+
+A running conversation has its own list: see ``portaudio.py``.
+"""
 
 from __future__ import annotations
 

@@ -7,6 +7,8 @@ is plugged in and never leave this file.
 
 from __future__ import annotations
 
+import contextlib
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -108,6 +110,7 @@ class PortAudioHost:
     def restart(self) -> None:
         """PortAudio reads its list of devices only when it is initialised."""
         sounddevice = _library()
+        _hush_alsa()
         try:
             sounddevice._terminate()
             sounddevice._initialize()
@@ -235,6 +238,21 @@ def _library() -> Any:
             "(on Debian or Ubuntu: apt-get install libportaudio2)."
         ) from error
     return sounddevice
+
+
+def _hush_alsa() -> None:
+    """Keep ALSA from writing to the terminal about every device that it cannot find.
+
+    It calls a handler with the message; a function of the C library that looks at no argument
+    serves as one, since one of ours would need the interpreter on the device's thread.
+    """
+    if sys.platform != "linux":
+        return
+    import ctypes
+
+    with contextlib.suppress(OSError, AttributeError):
+        handler = ctypes.cast(ctypes.CDLL(None).getpid, ctypes.c_void_p)
+        ctypes.CDLL("libasound.so.2").snd_lib_error_set_handler(handler)
 
 
 def _listed(sounddevice: Any) -> tuple[Endpoint, ...]:

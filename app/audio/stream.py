@@ -71,7 +71,7 @@ class SeamlessResampler:
 
     def stream(self, samples: FloatArray) -> FloatArray:
         """Take (N,) and give what is final; the newest 4 to 6 ms are withheld."""
-        return self.push(samples)[0]
+        return self.push(samples)[0] if len(samples) else samples
 
     def _keep(self, sound: FloatArray) -> None:
         """Hold back as much input as the next outputs reach into."""
