@@ -36,9 +36,12 @@ _log = logging.getLogger("parley.worker")
 
 
 class SharedNumber(Protocol):
-    """A number in shared memory."""
+    """A number in shared memory: every line up to it is cancelled."""
 
-    value: int
+    @property
+    def value(self) -> int:
+        """What it is now."""
+        ...
 
 
 Loader = Callable[[protocol.Load], "SpeechEngine"]

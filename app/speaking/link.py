@@ -21,7 +21,6 @@ from engine.protocol import Answer, Failed, Failure, Request
 from engine.worker import serve
 
 _LOOK_S = 0.02
-_SMALL_BYTES = 4096
 _ALL_LINES = 2**62
 
 
@@ -91,7 +90,7 @@ class WorkerLink:
         """
         # A full pipe blocks; what ends that is the end of a worker that reads no more.
         guard = None
-        if isinstance(request, protocol.Hear) and len(request.pcm) > _SMALL_BYTES:
+        if isinstance(request, (protocol.Hear, protocol.Remember, protocol.Speak)):
             guard = threading.Timer(patience_s, self._process.kill)
             guard.daemon = True
             guard.start()

@@ -34,9 +34,6 @@ class Number:
         self.looks += 1
         return 10**9 if self.looks > self.after else 0
 
-    @value.setter
-    def value(self, value: int) -> None: ...
-
 
 class Wire:
     """Hands out requests and keeps the answers; then it is cut."""
