@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import logging
-import os
 import signal
-import sys
 from collections.abc import Callable, Sequence
 
 from PySide6.QtCore import (
@@ -164,10 +162,3 @@ def _restore_place(window: MainWindow) -> None:
 
 def _keep_place(window: MainWindow) -> None:
     _place().setValue("geometry", window.saveGeometry())
-
-
-def screen_at_hand() -> bool:
-    """Whether there is a screen to open a window on."""
-    if sys.platform in ("win32", "darwin"):
-        return True
-    return any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM"))

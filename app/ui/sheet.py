@@ -78,6 +78,7 @@ QLineEdit, QComboBox {
   selection-background-color: $accent; selection-color: $on_accent;
 }
 QLineEdit:focus, QComboBox:focus { border: 2px solid $accent; padding: 4px 8px; }
+QLineEdit:disabled { color: $edge; border-color: $line; }
 QLineEdit:read-only { color: $muted; border-color: $line; }
 QLineEdit[kind="composer"] {
   background: $window; border-radius: ${round}px; padding: 0 16px; min-height: ${composer}px;

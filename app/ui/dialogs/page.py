@@ -54,11 +54,11 @@ class PageDialog(QDialog):
         row.setSpacing(12)
         row.addLayout(self.foot, 1)
         row.addWidget(self.close_button, 0, Qt.AlignmentFlag.AlignVCenter)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(0)
-        column.addWidget(self.area, 1)
-        column.addWidget(frame)
+        self._whole = QVBoxLayout(self)
+        self._whole.setContentsMargins(0, 0, 0, 0)
+        self._whole.setSpacing(0)
+        self._whole.addWidget(self.area, 1)
+        self._whole.addWidget(frame)
         self._left: Iterator[Part] = iter(())
         self._finished = False
         self._timer = QTimer(self)
@@ -94,7 +94,7 @@ class PageDialog(QDialog):
             self._finished = True
             self._page.addStretch(1)
             self.finish()
-            self.layout().activate()
+            self._whole.activate()
         else:
             self._timer.stop()
             self.open()

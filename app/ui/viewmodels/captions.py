@@ -81,7 +81,11 @@ class CaptionList(QAbstractListModel):
         """Take what was shown; of several captions of one turn and side only the last counts."""
         for change in coalesced(changes):
             if isinstance(change, Caption):
-                self._put(change)
+                # An answer that ended before its first word has nothing to show.
+                if change.final and not change.text.strip():
+                    self._remove(_key(change.turn, change.side))
+                else:
+                    self._put(change)
             elif isinstance(change, CaptionRemoved):
                 self._remove(_key(change.turn, change.side))
             else:

@@ -54,6 +54,8 @@ class StatusViewModel(QObject):
         super().__init__(parent)
         self._control = control
         self.phase = Phase.LOADING
+        self.detail = ""
+        """How the phase goes, in a sentence; often empty."""
         self.muted = False
         self.hands_free = hands_free
         self.talking = False
@@ -78,6 +80,11 @@ class StatusViewModel(QObject):
         return self.phase not in (Phase.LOADING, Phase.NO_MICROPHONE, Phase.FAILED)
 
     @property
+    def can_write(self) -> bool:
+        """Whether written words will be answered, if not yet now."""
+        return self.phase is not Phase.FAILED
+
+    @property
     def polling(self) -> bool:
         """Whether the meters are being looked at."""
         return self._timer.isActive()
@@ -94,8 +101,8 @@ class StatusViewModel(QObject):
             self.muted = False
             self.switches_changed.emit()
         self._was_closed = told.phase is Phase.MUTED
-        if told.phase is not self.phase:
-            self.phase = told.phase
+        if (told.phase, told.detail) != (self.phase, self.detail):
+            self.phase, self.detail = told.phase, told.detail
             self.phase_changed.emit(told.phase)
 
     def take_notice(self, notice: Notice) -> None:

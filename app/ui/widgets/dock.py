@@ -53,9 +53,12 @@ class Composer(QWidget):
         self.field.textChanged.connect(self._typed)
         self.field.returnPressed.connect(self.submit)
         self.send.clicked.connect(self.submit)
+        status.phase_changed.connect(self._allow)
 
     def begin(self, text: str) -> None:
         """Go on writing here with ``text``."""
+        if not self.field.isEnabled():
+            return
         self.field.setFocus(Qt.FocusReason.OtherFocusReason)
         self.field.insert(text)
 
@@ -71,9 +74,14 @@ class Composer(QWidget):
         if self.send.height() != side:
             self.send.setFixedSize(side, side)
 
+    @Slot()
+    def _allow(self) -> None:
+        self.field.setEnabled(self._status.can_write)
+        self._typed(self.field.text())
+
     @Slot(str)
     def _typed(self, text: str) -> None:
-        self.send.setEnabled(bool(text.strip()))
+        self.send.setEnabled(self._status.can_write and bool(text.strip()))
 
 
 class Dock(QFrame):

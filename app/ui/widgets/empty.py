@@ -138,7 +138,7 @@ class EmptyPage(QScrollArea):
         self._picture.setPixmap(icons.pixmap("parley", "#000000", 64, ratio))
         if phase is Phase.LOADING:
             title = self.tr("One moment")
-            text = self.tr("Parley is loading its models.")
+            text = self._status.detail or self.tr("Parley is loading its models.")
         elif phase is Phase.FAILED:
             title = self.tr("Something is missing")
             text = self.tr("The message above says what to do.")

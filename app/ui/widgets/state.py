@@ -100,7 +100,9 @@ class StateIndicator(QWidget):
     def refresh(self) -> None:
         """Show the phase as it is now."""
         phase = self._status.phase
-        hint = phase_hint(phase, hands_free=self._status.hands_free, barge_in=self.barge_in)
+        hint = self._status.detail or phase_hint(
+            phase, hands_free=self._status.hands_free, barge_in=self.barge_in
+        )
         self.word.setText(phase_word(phase))
         self.hint.setText(hint)
         self.hint.setToolTip(hint)

@@ -135,12 +135,3 @@ def test_qt_does_not_lose_references_on_this_python(styled: QApplication) -> Non
     for _ in range(2000):
         timer.setInterval(5)
     assert sys.getrefcount(None) > before - 1000
-
-
-def test_a_screen_is_looked_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "platform", "linux")
-    for name in ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM"):
-        monkeypatch.delenv(name, raising=False)
-    assert not application.screen_at_hand()
-    monkeypatch.setenv("WAYLAND_DISPLAY", "wayland-0")
-    assert application.screen_at_hand()

@@ -94,6 +94,14 @@ def test_a_screen_reader_hears_who_said_what_and_what_was_not_heard(captions: Ca
     assert captions.data(QModelIndex()) is None
 
 
+def test_an_answer_that_ended_before_its_first_word_is_not_there(captions: CaptionList) -> None:
+    captions.apply([user(1, "Stop."), answer(1, "I", final=False)])
+    captions.apply([answer(1, "")])
+    assert texts(captions) == ["Stop."]
+    captions.apply([answer(2, "")])
+    assert texts(captions) == ["Stop."]
+
+
 def test_an_unfinished_answer_has_nothing_struck_out(captions: CaptionList) -> None:
     captions.apply([answer(1, "I am still speaking.", heard=4, final=False)])
     assert captions.row(0).unheard == ""

@@ -89,6 +89,8 @@ def test_a_conversation_that_takes_choices_gets_them(
     choices.set("patience", 0.9)
     assert [settings.patience for settings in taken] == [0.9]
     assert not choices.needs_restart
+    choices.set("echo", "off")
+    assert choices.needs_restart
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from PySide6.QtCore import QEvent, Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QAbstractButton, QComboBox, QLineEdit, QSlider, QWidget
+from PySide6.QtWidgets import QAbstractButton, QComboBox, QLabel, QLineEdit, QSlider, QWidget
 from pytestqt.qtbot import QtBot
 
 from app.core.shown import Level, Levels, Notice, Phase, PhaseChanged, RecordingChanged
@@ -65,11 +65,7 @@ def test_the_first_start_says_plainly_what_it_is(window: MainWindow, live: FakeL
     go(live, Phase.LISTENING)
     assert window.pages.currentWidget() is window.empty
     assert window.empty.card.isVisible()
-    words = " ".join(
-        label.text()
-        for label in window.empty.card.findChildren(QWidget, "")
-        if hasattr(label, "text")
-    )
+    words = " ".join(label.text() for label in window.empty.card.findChildren(QLabel))
     assert "understand synthetic voices and not people" in words
     assert "Nothing leaves this computer" in window.empty.text.text()
     live.show(user(1, "Hello"))
@@ -193,6 +189,29 @@ def test_the_button_to_the_newest_comes_when_one_reads_further_up(
 )
 def test_times_are_written_as_people_do(seconds: float, words: str) -> None:
     assert minutes(seconds) == words
+
+
+def test_how_loading_goes_is_told(window: MainWindow, live: FakeLive) -> None:
+    live.show(PhaseChanged(Phase.LOADING, "Loading the speech model."))
+    settle()
+    assert window.state.word.text() == "Starting"
+    assert window.state.hint.text() == "Loading the speech model."
+    assert window.empty.text.text() == "Loading the speech model."
+    go(live, Phase.LISTENING)
+    assert window.state.hint.text() == "Just speak"
+
+
+def test_nothing_can_be_written_to_what_does_not_work(window: MainWindow, live: FakeLive) -> None:
+    field = window.dock.composer.field
+    field.setText("Hello?")
+    go(live, Phase.FAILED)
+    assert not field.isEnabled()
+    assert not window.dock.composer.send.isEnabled()
+    press(window, Qt.Key.Key_H)
+    assert field.text() == "Hello?"
+    go(live, Phase.LISTENING)
+    assert field.isEnabled()
+    assert window.dock.composer.send.isEnabled()
 
 
 # Keys.
@@ -354,7 +373,7 @@ def test_tab_goes_through_every_control_and_back(window: MainWindow, live: FakeL
     go(live, Phase.SPEAKING)
     window.dock.composer.field.setText("x")
     order = cycle(window)
-    wanted = {
+    wanted: set[QWidget] = {
         widget
         for kind in INTERACTIVE
         for widget in window.findChildren(kind)
