@@ -157,6 +157,11 @@ class LiveMaker:
             settings.recordings, about, self._factory.clock, notice, hash_cache=cache
         )
 
+    @property
+    def engine_pid(self) -> int:
+        """The engine's process; 0 while there is none."""
+        return self._speech.pid if self._speech is not None else 0
+
     def close(self, deadline_s: float) -> bool:
         """End the engine's process."""
         return self._speech is None or self._speech.close(deadline_s)

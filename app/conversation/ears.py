@@ -17,6 +17,8 @@ from app.core.types import LISTEN_RATE_HZ, SPEECH_RATE_HZ, FloatArray
 _WINDOW = 512
 _MEMORY_S = 75.0
 _FLOOR_DB = -90.0
+_HICCUP_S = 0.1
+"""A gap so short changes neither the voice nor the room."""
 
 
 class Resampler(Protocol):
@@ -135,6 +137,8 @@ class Ears:
     def _forget(self, gap_s: float) -> None:
         self.at_16k.silence(gap_s)
         self.at_24k.silence(gap_s)
+        if 0 < gap_s < _HICCUP_S:
+            return
         self.vad.reset()
         self.echo.reset()
         self._waiting, self._count = [], 0

@@ -63,7 +63,9 @@ def _react(state: State, event: Event, policy: Policy) -> Step:
             return replace(state, hands_free=on), []
         case ev.TalkKey(at_s, down):
             return _talk_key(state, at_s, down)
-        case ev.SoundLost():
+        case ev.SoundLost(gap_s=gap_s):
+            if gap_s < policy.gap_s:
+                return state, []
             return _sound_lost(replace(state, run_s=0.0), policy)
 
 

@@ -85,6 +85,8 @@ class Policy:
     """Time without a verdict after which the answer goes on."""
     back_s: float = 0.25
     """How far before the pause it goes on."""
+    gap_s: float = 0.3
+    """Sound lost for less than this is a hiccup, not a lost microphone."""
     barge_in: bool = True
     judges: Judges = Judges()
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
+import signal
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -25,7 +26,8 @@ def main() -> int:
     from app.settings.model import Settings
 
     settings = Settings(threads=1, recordings=Path(sys.argv[1]))
-    session = LiveSession(LiveMaker(settings), record=True)
+    maker = LiveMaker(settings)
+    session = LiveSession(maker, record=True)
 
     def show(what: Shown) -> None:
         told: dict[str, Any] = {"shown": type(what).__name__, **asdict(what)}
@@ -40,6 +42,8 @@ def main() -> int:
             session.type(" ".join(words))
         elif name == "stop":
             session.stop()
+        elif name == "kill-engine" and maker.engine_pid:
+            os.kill(maker.engine_pid, signal.SIGKILL)
     return 0 if session.close(5.0) else 1
 
 

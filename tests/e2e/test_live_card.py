@@ -75,6 +75,12 @@ class Program:
         self.process.stdin.close()
         return self.process.wait(WAIT_S)
 
+    def ask(self, line: str) -> None:
+        """Send a wish."""
+        assert self.process.stdin is not None
+        self.process.stdin.write(line + "\n")
+        self.process.stdin.flush()
+
     def kill(self) -> None:
         """Leave nothing behind, however the test went."""
         self.process.kill()
@@ -115,6 +121,7 @@ def test_one_conversation(talk: tuple[SoundCard, Program]) -> None:
     card, program = talk
     _a_spoken_question_gets_a_spoken_answer(card, program)
     _an_interruption_stops_it(card, program)
+    _a_killed_engine_comes_back_in_mid_sentence(program)
     _unplugged_and_plugged_in_again_it_goes_on(card, program)
     assert program.end() == 0
     _the_session_was_recorded(program)
@@ -138,8 +145,7 @@ def _a_spoken_question_gets_a_spoken_answer(card: SoundCard, program: Program) -
 
 def _an_interruption_stops_it(card: SoundCard, program: Program) -> None:
     since = len(program.shown)
-    program.process.stdin.write("type Tell me about winter.\n")  # type: ignore[union-attr]
-    program.process.stdin.flush()  # type: ignore[union-attr]
+    program.ask("type Tell me about winter.")
     program.wait(phase("speaking"), since)
     card.feed(question(2))
     interrupted = program.wait(lambda one: reply(one) and one["heard"] < len(one["text"]), since)
@@ -147,6 +153,16 @@ def _an_interruption_stops_it(card: SoundCard, program: Program) -> None:
     later = program.shown.index(interrupted)
     assert program.wait(reply, later + 1)["text"]
     program.wait(phase("listening"), later)
+
+
+def _a_killed_engine_comes_back_in_mid_sentence(program: Program) -> None:
+    since = len(program.shown)
+    program.ask("type Tell me about winter.")
+    program.wait(phase("speaking"), since)
+    program.ask("kill-engine")
+    answer = program.wait(reply, since)
+    assert answer["heard"] == len(answer["text"]) > 20
+    program.wait(phase("listening"), since)
 
 
 def _unplugged_and_plugged_in_again_it_goes_on(card: SoundCard, program: Program) -> None:

@@ -402,6 +402,10 @@ def test_a_lost_microphone_answers_what_was_said_or_lets_it_go() -> None:
     other.voice(0.2)
     other.tell(ev.SoundLost(other.at_s, 1.5))
     assert not other.of(do.Answer)
+    hiccup = Talk()
+    hiccup.voice(1.0)
+    hiccup.tell(ev.SoundLost(hiccup.at_s, 0.05))
+    assert not hiccup.of(do.Answer)
 
 
 @pytest.mark.parametrize(
