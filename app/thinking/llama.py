@@ -12,6 +12,7 @@ from app.core.turn import CancelToken
 from app.core.types import Message, Role
 from app.thinking.gguf import context_length
 from app.thinking.prompt import fit, recent
+from app.thinking.surety import Bound, Surety
 
 if TYPE_CHECKING:
     from llama_cpp import Llama
@@ -43,6 +44,7 @@ class LlamaChat:
         self._path = path
         self._options = options or LlamaOptions()
         self._llama: Llama | None = None
+        self._bound: Bound | None = None
         self._budget = 0
         self._reply_tokens = 0
 
@@ -73,6 +75,7 @@ class LlamaChat:
                 "chat model in GGUF."
             )
         self._llama = llama
+        self._bound = Bound.of(llama.metadata)
         self._reply_tokens = min(options.reply_tokens, window // 2)
         self._budget = window - self._reply_tokens
         for _ in self._pieces([Message(Role.USER, "Hello.")], tokens=1):
@@ -119,16 +122,31 @@ class LlamaChat:
         return len(self._llama.tokenize(message.content.encode(), add_bos=False)) + _FRAME_TOKENS
 
     def _pieces(self, messages: Sequence[Message], tokens: int) -> Any:
-        """A generator of the answer's texts."""
+        """A generator of the answer's texts, or of what the file says instead of a guess."""
         assert self._llama is not None
         chat: list[Any] = [{"role": str(m.role), "content": m.content} for m in messages]
+        surety = Surety(self._bound) if self._bound else None
+        watchers: Any = [surety] if surety else None
         stream: Any = self._llama.create_chat_completion(
-            chat, stream=True, max_tokens=tokens, temperature=self._options.temperature
+            chat,
+            stream=True,
+            max_tokens=tokens,
+            temperature=self._options.temperature,
+            logits_processor=watchers,
         )
-        for part in stream:
-            text = part["choices"][0]["delta"].get("content")
-            if text:
-                yield text
+        texts = (part["choices"][0]["delta"].get("content") for part in stream)
+        held: list[str] = []
+        for text in filter(None, texts):
+            held.append(text)
+            if surety is None or surety.known:
+                if surety and surety.lacking:
+                    break
+                yield from held
+                held.clear()
+        if surety and surety.lacking:
+            yield surety.bound.instead
+        else:
+            yield from held
 
 
 def _checked(path: Path) -> int | None:

@@ -13,6 +13,7 @@ from app.core.types import Message, Role
 from app.settings.model import default_llm
 from app.thinking.gguf import context_length
 from app.thinking.llama import LlamaChat, LlamaOptions
+from app.thinking.surety import Bound
 
 
 @pytest.fixture(scope="module")
@@ -104,3 +105,15 @@ def test_unusable_files_are_told(tmp_path: Path, make, words: str) -> None:
     make(path)
     with pytest.raises(ModelMissingError, match=words):
         LlamaChat(path).load()
+
+
+def test_what_the_file_says_instead_is_said_where_the_model_guesses(
+    chat: LlamaChat, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(chat, "_bound", Bound(0.5, 3, "I am not sure."))
+    assert ask(chat, user("Who are you?")) == ["I am not sure."]
+
+    monkeypatch.setattr(chat, "_bound", Bound(-50.0, 3, "I am not sure."))
+    sure = ask(chat, user("Who are you?"))
+    monkeypatch.setattr(chat, "_bound", None)
+    assert sure == ask(chat, user("Who are you?"))
