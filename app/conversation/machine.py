@@ -64,9 +64,7 @@ def _react(state: State, event: Event, policy: Policy) -> Step:
         case ev.TalkKey(at_s, down):
             return _talk_key(state, at_s, down)
         case ev.SoundLost(gap_s=gap_s):
-            if gap_s < policy.gap_s:
-                return state, []
-            return _sound_lost(replace(state, run_s=0.0), policy)
+            return _sound_lost(state, policy) if gap_s >= policy.gap_s else (state, [])
 
 
 # ------------------------------------------------------------------------------------------ hearing
@@ -260,6 +258,7 @@ def _talk_key(state: State, at_s: float, down: bool) -> Step:
 
 def _sound_lost(state: State, policy: Policy) -> Step:
     """Nothing was heard for a while: a turn with something in it is taken as it is."""
+    state = replace(state, run_s=0.0)
     speech, reply = state.speech, state.reply
     if speech is None or (reply is not None and reply.released):
         return carry_on(state, policy)
