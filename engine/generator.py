@@ -155,10 +155,9 @@ class Conversation:
         return self._memory.turn_frames
 
     def add(self, segment: Segment) -> Prepared:
-        """Remember a line that somebody else spoke; the next line starts a new breath.
+        """Remember a line that somebody else spoke; the next one starts a new breath.
 
-        A segment too long for the whole window is left out rather than cut through. Returns the
-        segment as the model takes it.
+        One too long for the whole window is left out, not cut. Returns it as the model takes it.
         """
         self._settle()
         prepared = self.engine.prepare(segment)
@@ -186,7 +185,7 @@ class Conversation:
     def back_to(self, mark: int) -> None:
         """Forget everything since ``mark``, as if it had never happened; the mark stays valid.
 
-        Only what a full window dropped meanwhile stays dropped.
+        What a full window dropped meanwhile stays dropped.
 
         Raises:
             ValueError: when the mark is too old, or was itself forgotten.
@@ -197,10 +196,7 @@ class Conversation:
         self._unsounded = True
 
     def keep_heard(self, frames: int) -> None:
-        """Cut this turn's speech to its first ``frames`` frames: what was not heard never was.
-
-        Counts over all lines spoken since the last ``add``. Exact (see ``Memory.keep``).
-        """
+        """Cut all speech since the last ``add`` to its first ``frames`` frames, exactly."""
         self._settle()
         self._unsounded = self._memory.keep(frames) or self._unsounded
 
@@ -215,9 +211,8 @@ class Conversation:
         """Say ``text``; yields each 80 ms of sound as soon as it is made.
 
         Long text is spoken line by line. ``cancelled`` is asked once a frame; closing the
-        iterator cancels too. Either way the frames already yielded stay in the conversation
-        (``keep_heard`` cuts further). ``said`` goes on in the middle: it is how far the text was
-        spoken before. ``report`` tells afterwards how it went.
+        iterator cancels too. Either way the frames already yielded stay in the conversation.
+        ``said`` goes on where the text was spoken before. ``report`` tells how it went.
 
         Raises:
             TextError: when nothing in ``text`` can be spoken.
@@ -244,9 +239,9 @@ class Conversation:
         finally:
             whole = len(ended) == len(lines) - said.line
             outcome = max(ended, key=_GRAVITY.index) if whole else Ended.CANCELLED
-            audio_s = frames * self.engine.frame_samples / self.engine.sample_rate_hz
-            elapsed_s = time.perf_counter() - started
-            self.report = SpeechReport(text, frames, outcome, first_s, elapsed_s, audio_s)
+            spent_s = time.perf_counter() - started
+            audio_s = frames / self.engine.config.mimi.frame_rate_hz
+            self.report = SpeechReport(text, frames, outcome, first_s, spent_s, audio_s)
 
     def _line(self, line: str, cancelled: Callable[[], bool], said: CodeArray) -> _Frames:
         """One line of speech: prefill its text, then frame after frame until it ends."""

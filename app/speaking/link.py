@@ -21,6 +21,7 @@ from engine.protocol import Answer, Failed, Failure, Request
 from engine.worker import serve
 
 _LOOK_S = 0.02
+_JUMP_S = 1.0
 _ALL_LINES = 2**62
 
 
@@ -109,16 +110,18 @@ class WorkerLink:
         Raises:
             WorkerLostError: when the worker died, gave itself up, or was silent for ``patience_s``.
         """
-        until_s = time.monotonic() + patience_s
+        waited_s = 0.0
         while True:
-            left_s = until_s - time.monotonic()
-            ready = wait([self._connection, self._process.sentinel], max(0.0, min(_LOOK_S, left_s)))
+            began_s = time.monotonic()
+            ready = wait([self._connection, self._process.sentinel], _LOOK_S)
+            # When the computer slept, the worker slept too: a jump of the clock is no waiting.
+            waited_s += min(time.monotonic() - began_s, _JUMP_S)
             # The connection first: a worker may have answered before it died.
             if self._connection in ready or (ready and self._connection.poll()):
                 return self._taken()
             if ready:
                 raise self._lost()
-            if left_s <= 0:
+            if waited_s >= patience_s:
                 self.end(0.0)
                 raise WorkerLostError(
                     f"The speech engine did not answer for {patience_s:.0f} s: try a smaller model "

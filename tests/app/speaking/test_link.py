@@ -6,6 +6,7 @@ One worker is shared by the tests that need the model; whichever kills it, it co
 from __future__ import annotations
 
 import contextlib
+import itertools
 import multiprocessing
 import os
 import select
@@ -207,6 +208,19 @@ def test_a_worker_that_does_not_answer_is_told_from_a_dead_one(link: WorkerLink)
     with pytest.raises(WorkerLostError, match="did not answer"):
         link.ask(protocol.Ping(2), 0.1)
     assert not link.alive
+
+
+@posix
+def test_a_clock_that_jumps_is_no_silence(
+    link: WorkerLink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hours = itertools.count(0.0, 3600.0)
+    stop(link)
+    link.send(protocol.Ping(2), LONG_S)
+    monkeypatch.setattr("app.speaking.link.time.monotonic", lambda: next(hours))
+    answer = link.receive(LONG_S, lambda: os.kill(link.pid, signal.SIGCONT))
+    monkeypatch.undo()
+    assert answer == protocol.Pong(2)
 
 
 @posix
