@@ -49,7 +49,7 @@ def recall(told: Sequence[str], question: str) -> str | None:
 _ASK = (
     r"(?:(?:what|which) (?:is|was) |(?:do|can|could|did|would) you (?:still |happen to |also )*"
     r"(?:know|remember|recall|forget|catch|get|say|tell me|repeat) |have you (?:forgotten|kept) "
-    r"|(?:remind|tell) me (?:of |again )?|say |i forgot |what did i (?:say|tell you) (?:was |is )?)"
+    r"|(?:remind|tell) me (?:of |again )?|say |i forgot |would you mind (?:repeating|telling me|saying) |what did i (?:say|tell you) (?:was |is )?)"
 )
 _WORDS = r"[a-z]+(?: [a-z]+)?"
 _QUESTIONS: tuple[tuple[re.Pattern[str], tuple[str, ...]], ...] = tuple(
@@ -57,7 +57,8 @@ _QUESTIONS: tuple[tuple[re.Pattern[str], tuple[str, ...]], ...] = tuple(
     for pattern, subjects in (
         (
             rf"{_ASK}my (?:first )?name|(?:{_ASK})?(?:what|who|how) (?:my name (?:is|was)"
-            r"|(?:am|was) i(?: called| named)?|i (?:am|was)(?: called| named)?|do you call me)",
+            r"|(?:am|was) i(?: called| named)?|i (?:am|was)(?: called| named)?|do you call me)"
+            r"|(?:what|which) name (?:did i (?:give|tell) you|is mine|do i have)",
             ("name",),
         ),
         (
@@ -89,6 +90,11 @@ _QUESTIONS: tuple[tuple[re.Pattern[str], tuple[str, ...]], ...] = tuple(
             rf"{_ASK}(?:my (?P<a>{_WORDS})'?s name|the name of my (?P<b>{_WORDS}))"
             rf"|(?:{_ASK})?(?:what|how) (?:is|was) my (?P<c>{_WORDS}) (?:called|named)"
             rf"|(?:{_ASK})?(?:what|how) my (?P<d>{_WORDS}) (?:is|was) (?:called|named)",
+            ("called",),
+        ),
+        (
+            rf"(?:{_ASK})?what did i (?:call|name) my (?P<a>{_WORDS})"
+            rf"|what did i say my (?P<b>{_WORDS}) (?:is|was) (?:called|named)",
             ("called",),
         ),
     )
