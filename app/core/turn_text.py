@@ -301,6 +301,8 @@ def _dangling_score(words: list[str], question: bool) -> float | None:
     last, before = words[-1], words[-2] if len(words) > 1 else ""
     if last == "so" and before in ("think", "hope", "guess", "believe", "say", "not", "do"):
         return None
+    if last == "then":
+        return 0.08 if before in ("and", "but", "so") or words[0] in ("if", "when") else None
     if last == "like" and {"what", "how", "who"} & set(words):
         return None  # "what is it like"
     if last in _DANGLING or last in _FILLERS:

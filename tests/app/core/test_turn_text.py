@@ -37,6 +37,7 @@ WHOLE = (
     "My bus leaves at seven forty five.",
     "What time is it?",
     "Can you tell me what the weather is like?",
+    "I will see you then.",
 )
 UNFINISHED = (
     "I want to go to the shop and",
@@ -45,6 +46,7 @@ UNFINISHED = (
     "What is the",
     "I would like to",
     "I would like too.",
+    "If it rains tomorrow, then",
     "I need um",
     "The thing is",
     "Well, I...",
