@@ -205,6 +205,9 @@ _SOFT_FILLERS = frozenset("well actually basically anyway".split())
 _PREPOSITIONS = frozenset(
     "for with about to at by on in near behind under through after before".split()
 )
+_ASKING = frozenset("how what which whose why where when who".split())
+_BEFORE_THAT = frozenset("true say says said think thought sure believe hope mean".split())
+_BEFORE_IN = frozenset("come came log sign check drop me him her them us it".split())
 _BEFORE_TO = frozenset("want like love have need going used able trying".split())
 _AUXILIARIES = frozenset(
     """is are was were am be been being will would could should can may might must shall have has had
@@ -325,8 +328,13 @@ def _grammar_score(last: str, before: str, question: bool) -> float | None:
         return 0.6 if before in _AUXILIARIES else 0.1
     if last in ("to", "too", "two") and before in _BEFORE_TO:
         return 0.12  # "I would like to ..."; a recogniser that hears the end of a sentence writes "too"
+    if last in _ASKING and before:
+        return 0.3 if last in ("how", "what", "which", "whose") else 0.5
+    if last == "that" and before in _BEFORE_THAT:
+        return 0.15
     if last in _PREPOSITIONS:
-        return 0.5 if question or last in ("in", "on", "before", "by") else 0.12
+        whole = last in ("on", "before", "by") or (last == "in" and before in _BEFORE_IN)
+        return 0.5 if question or whole else 0.12
     if last in _AUXILIARIES:
         if before in _SUBJECTS or before in ("it", "you", "there", "that", "this"):
             return 0.6 if question else 0.35
