@@ -11,8 +11,8 @@ from typing import Any
 from app.audio.portaudio import PortAudioDevice
 from app.audio.stream import SeamlessResampler
 from app.compose import StandardFactory, engine_options, told_models
-from app.conversation.conductor import LiveParts
 from app.conversation.ears import Ears
+from app.conversation.parts import LiveParts
 from app.conversation.policy import Judges, Policy
 from app.core import turn_text
 from app.core.echo_text import matches_playback

@@ -9,24 +9,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, replace
-from typing import Any, Protocol
+from dataclasses import asdict, replace
+from typing import Any
 
 from app.conversation import job as jobs
 from app.conversation.captions import Captions
-from app.conversation.ears import Ears, HeardBlock
+from app.conversation.ears import HeardBlock
 from app.conversation.heard import FRAME_SAMPLES, Piece, heard_chars, heard_frames
 from app.conversation.history import History
 from app.conversation.job import Job
 from app.conversation.machine import step
-from app.conversation.policy import Policy
+from app.conversation.parts import LiveParts, Workers
 from app.conversation.state import State
 from app.core import commands as do
 from app.core import events as ev
 from app.core import shown
 from app.core.commands import Command
-from app.core.live_ports import Player, Worker
-from app.core.ports import ChatModel, Recogniser, SpeechConversation
+from app.core.live_ports import Player
 from app.core.shown import Level, Notice, Phase, Shown
 from app.core.turn import TurnId
 from app.core.types import SPEECH_RATE_HZ
@@ -38,41 +37,6 @@ STALL_S = 10.0
 
 Log = Callable[[float, str, Mapping[str, Any]], None]
 """(time, kind, fields): one decision."""
-
-
-class Agreement(Protocol):
-    """Finds what successive hypotheses of one turn agree on."""
-
-    def feed(self, hypothesis: str) -> str:
-        """The next hypothesis; the part at the front that will not change any more."""
-        ...
-
-    def reset(self) -> None:
-        """Begin another turn."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class LiveParts:
-    """What a live conversation is made of. All loaded."""
-
-    ears: Ears
-    recogniser: Recogniser
-    agreement: Agreement
-    chat: ChatModel
-    speech: SpeechConversation
-    system: Callable[[], str]
-    """The system prompt, now."""
-    policy: Policy = field(default_factory=Policy)
-
-
-@dataclass(frozen=True, slots=True)
-class Workers:
-    """Who computes, beside the conversation."""
-
-    transcriber: Worker
-    thinker: Worker
-    speaker: Worker
 
 
 class Conductor:

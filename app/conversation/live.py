@@ -16,8 +16,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Protocol
 
-from app.conversation.conductor import Conductor, LiveParts, Workers
+from app.conversation.conductor import Conductor
 from app.conversation.ears import HeardBlock
+from app.conversation.parts import LiveParts, Workers
 from app.conversation.policy import Policy
 from app.conversation.workers import ThreadWorker
 from app.core import events as ev

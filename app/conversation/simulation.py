@@ -13,8 +13,9 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from app.conversation.conductor import Conductor, LiveParts, Workers
+from app.conversation.conductor import Conductor
 from app.conversation.ears import HeardBlock
+from app.conversation.parts import LiveParts, Workers
 from app.core.events import Event, WorkEvent
 from app.core.live_ports import SessionRecorder, SteppedDevice, Work
 from app.core.shown import Phase, Shown

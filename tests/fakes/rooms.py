@@ -10,8 +10,8 @@ import numpy as np
 
 from app.audio.stream import SeamlessResampler
 from app.audio.virtual import VirtualDevice
-from app.conversation.conductor import LiveParts
 from app.conversation.ears import Ears
+from app.conversation.parts import LiveParts
 from app.conversation.policy import Judges, Policy
 from app.conversation.simulation import Simulation
 from app.core.events import WorkEvent

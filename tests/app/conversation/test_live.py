@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from app.conversation.conductor import LiveParts
 from app.conversation.live import LiveSession
+from app.conversation.parts import LiveParts
 from app.core.errors import ModelMissingError
 from app.core.live_ports import DuplexBlock, Player
 from app.core.shown import (

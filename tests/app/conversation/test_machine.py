@@ -3,98 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from app.conversation.machine import step
-from app.conversation.policy import WINDOW_S, Judges, Policy
-from app.conversation.state import State
 from app.core import commands as do
 from app.core import events as ev
-from app.core.commands import Command
 from app.core.shown import Phase
 from app.core.turn import TurnId
-
-
-def finished(silence_s: float, text: str, asked: bool) -> float:
-    return 0.05 if text.endswith(" and") else 0.8
-
-
-JUDGES = Judges(
-    finished,
-    backchannel=lambda text: text in ("mhm", "yeah"),
-    order=lambda text: text in ("stop", "wait"),
-    only_order=lambda text: text == "stop",
-    echo=lambda words, playing: words in playing,
-)
-POLICY = Policy(judges=JUDGES)
-
-
-@dataclass
-class Talk:
-    """Feeds the machine and remembers what it asked for and when."""
-
-    policy: Policy = POLICY
-    state: State = field(default_factory=State)
-    at_s: float = 0.0
-    done: list[tuple[float, Command]] = field(default_factory=list)
-
-    def tell(self, event: ev.Event) -> None:
-        self.state, commands = step(self.state, event, self.policy)
-        self.done += [(self.at_s, command) for command in commands]
-
-    def sound(self, seconds: float, speech: float, echo: float = 0.0) -> None:
-        for _ in range(round(seconds / WINDOW_S)):
-            self.at_s += WINDOW_S
-            self.tell(ev.Window(self.at_s, speech, echo))
-
-    def voice(self, seconds: float, echo: float = 0.0) -> None:
-        self.sound(seconds, 0.9, echo)
-
-    def quiet(self, seconds: float) -> None:
-        self.sound(seconds, 0.05)
-
-    def of(self, kind: type) -> list[tuple[float, Command]]:
-        return [(at, command) for at, command in self.done if isinstance(command, kind)]
-
-    def words(self, text: str) -> None:
-        """The recogniser answers for the answer in work."""
-        reply = self.state.reply
-        assert reply is not None
-        self.tell(ev.Final(self.at_s, reply.turn, reply.revision, text))
-
-    def partial(self, text: str) -> None:
-        """The recogniser answers what was last asked."""
-        asked = self.of(do.Transcribe)[-1][1]
-        assert isinstance(asked, do.Transcribe)
-        self.tell(ev.Partial(self.at_s, asked.turn, text, text, asked.end_s))
-
-    def answer(self, text: str = "This is a long answer to it.", made_s: float = 4.0) -> None:
-        """The answer is made."""
-        reply = self.state.reply
-        assert reply is not None
-        self.tell(ev.ReplyText(self.at_s, reply.turn, reply.revision, text))
-        self.tell(ev.ReplySound(self.at_s, reply.turn, reply.revision, made_s))
-        self.tell(ev.ReplyMade(self.at_s, reply.turn, reply.revision))
-
-    def played(self, heard_s: float, *, drained: bool = False) -> None:
-        self.tell(ev.Played(self.at_s, heard_s, drained))
-
-    def until_speaking(self) -> None:
-        """A question was asked and its answer has been heard for a second."""
-        self.voice(1.0)
-        self.quiet(0.2)
-        self.words("what time is it")
-        self.answer()
-        self.quiet(0.4)
-        self.played(1.0)
-
-
-def kinds(talk: Talk) -> list[type]:
-    return [type(command) for _, command in talk.done if not isinstance(command, do.Show)]
+from tests.fakes.talk import JUDGES, POLICY, Talk, kinds
 
 
 def test_a_plain_turn_is_answered_held_released_and_finished() -> None:
@@ -220,127 +140,6 @@ def test_silence_with_no_words_in_it_comes_to_nothing() -> None:
     assert talk.state.phase is Phase.LISTENING
     talk.quiet(3.0)
     assert not talk.of(do.Release)
-
-
-def test_an_interruption_ducks_pauses_and_takes_the_turn() -> None:
-    talk = Talk()
-    talk.until_speaking()
-    talk.done.clear()
-    onset_s = talk.at_s
-    talk.voice(0.7)
-    assert kinds(talk)[:2] == [do.Gain, do.Pause]
-    assert talk.of(do.Gain)[0][0] - onset_s <= 0.1
-    assert talk.of(do.Pause)[0][0] - onset_s <= 0.16
-    assert talk.of(do.Cut)[0][1] == do.Cut(TurnId(1), 0)
-    assert talk.state.phase is Phase.HEARING
-    talk.quiet(0.2)
-    answer = talk.of(do.Answer)[0][1]
-    assert isinstance(answer, do.Answer)
-    assert answer.turn == 2
-    assert answer.start_s == pytest.approx(onset_s, abs=0.01)
-
-
-@pytest.mark.parametrize("words", ["stop", "what about tomorrow"])
-def test_words_take_the_turn_before_voice_alone_would(words: str) -> None:
-    talk = Talk()
-    talk.until_speaking()
-    talk.voice(0.3)
-    assert not talk.of(do.Cut)
-    talk.partial(words)
-    assert len(talk.of(do.Cut)) == 1
-
-
-@pytest.mark.parametrize("words", ["mhm", "", "long answer"])
-def test_backchannel_noise_and_echo_let_the_answer_go_on(words: str) -> None:
-    talk = Talk()
-    talk.until_speaking()
-    talk.voice(0.32)
-    assert talk.state.phase is Phase.PAUSED
-    talk.quiet(0.3)
-    talk.partial(words)
-    talk.quiet(0.1)
-    assert [type(command) for _, command in talk.done[-3:-1]] == [do.Resume, do.Gain]
-    assert talk.state.phase is Phase.SPEAKING
-    assert not talk.of(do.Cut)
-
-
-def test_one_word_that_is_over_takes_the_turn() -> None:
-    talk = Talk()
-    talk.until_speaking()
-    talk.voice(0.32)
-    talk.quiet(0.3)
-    talk.partial("paris")
-    talk.quiet(0.1)
-    assert len(talk.of(do.Cut)) == 1
-
-
-def test_a_short_sound_is_only_ducked() -> None:
-    talk = Talk()
-    talk.until_speaking()
-    talk.done.clear()
-    talk.voice(0.096)
-    talk.quiet(0.3)
-    assert kinds(talk) == [do.Gain, do.Gain]
-    assert talk.of(do.Gain)[-1][1] == do.Gain(0.0, pytest.approx(0.1))
-
-
-def test_a_mere_order_to_be_silent_is_obeyed_and_not_answered() -> None:
-    talk = Talk()
-    talk.until_speaking()
-    talk.voice(0.3)
-    talk.partial("stop")
-    talk.quiet(0.2)
-    talk.words("stop")
-    assert talk.of(do.Cut)
-    assert talk.of(do.Drop)
-    assert not [release for _, release in talk.of(do.Release) if release.turn == 2]  # type: ignore[attr-defined]
-    assert talk.state.phase is Phase.LISTENING
-
-
-def test_without_a_verdict_the_answer_goes_on_in_the_end() -> None:
-    talk = Talk()
-    talk.until_speaking()
-    talk.voice(0.3)
-    talk.quiet(POLICY.give_up_s + 0.2)
-    assert talk.of(do.Resume)
-    assert not talk.of(do.Cut)
-
-
-def test_a_sound_that_the_loudspeaker_explains_does_nothing() -> None:
-    talk = Talk()
-    talk.until_speaking()
-    talk.done.clear()
-    talk.voice(2.0, echo=0.9)
-    assert kinds(talk) == []
-
-
-def test_doubtful_echo_may_pause_but_not_cut_without_words() -> None:
-    talk = Talk()
-    talk.until_speaking()
-    talk.voice(1.2, echo=0.5)
-    assert talk.of(do.Pause)
-    assert not talk.of(do.Cut)
-
-
-def test_without_barge_in_the_answer_is_never_touched() -> None:
-    talk = Talk(replace(POLICY, barge_in=False))
-    talk.until_speaking()
-    talk.done.clear()
-    talk.voice(2.0)
-    assert kinds(talk) == []
-
-
-def test_an_interruption_at_the_very_end_opens_a_turn_of_its_own() -> None:
-    talk = Talk()
-    talk.until_speaking()
-    talk.voice(0.128)
-    talk.played(4.0, drained=True)
-    talk.voice(0.5)
-    talk.quiet(0.2)
-    assert talk.of(do.Finish)
-    answer = talk.of(do.Answer)[-1][1]
-    assert isinstance(answer, do.Answer)
-    assert answer.turn == 2
 
 
 def test_esc_cuts_what_was_heard_and_drops_what_was_not() -> None:

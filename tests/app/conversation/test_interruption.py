@@ -1,0 +1,133 @@
+"""Voice during an answer: what only lowers it, what pauses it, what takes the turn."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from app.core import commands as do
+from app.core.shown import Phase
+from app.core.turn import TurnId
+from tests.fakes.talk import POLICY, Talk, kinds
+
+
+def test_an_interruption_ducks_pauses_and_takes_the_turn() -> None:
+    talk = Talk()
+    talk.until_speaking()
+    talk.done.clear()
+    onset_s = talk.at_s
+    talk.voice(0.7)
+    assert kinds(talk)[:2] == [do.Gain, do.Pause]
+    assert talk.of(do.Gain)[0][0] - onset_s <= 0.1
+    assert talk.of(do.Pause)[0][0] - onset_s <= 0.16
+    assert talk.of(do.Cut)[0][1] == do.Cut(TurnId(1), 0)
+    assert talk.state.phase is Phase.HEARING
+    talk.quiet(0.2)
+    answer = talk.of(do.Answer)[0][1]
+    assert isinstance(answer, do.Answer)
+    assert answer.turn == 2
+    assert answer.start_s == pytest.approx(onset_s, abs=0.01)
+
+
+@pytest.mark.parametrize("words", ["stop", "what about tomorrow"])
+def test_words_take_the_turn_before_voice_alone_would(words: str) -> None:
+    talk = Talk()
+    talk.until_speaking()
+    talk.voice(0.3)
+    assert not talk.of(do.Cut)
+    talk.partial(words)
+    assert len(talk.of(do.Cut)) == 1
+
+
+@pytest.mark.parametrize("words", ["mhm", "", "long answer"])
+def test_backchannel_noise_and_echo_let_the_answer_go_on(words: str) -> None:
+    talk = Talk()
+    talk.until_speaking()
+    talk.voice(0.32)
+    assert talk.state.phase is Phase.PAUSED
+    talk.quiet(0.3)
+    talk.partial(words)
+    talk.quiet(0.1)
+    assert [type(command) for _, command in talk.done[-3:-1]] == [do.Resume, do.Gain]
+    assert talk.state.phase is Phase.SPEAKING
+    assert not talk.of(do.Cut)
+
+
+def test_one_word_that_is_over_takes_the_turn() -> None:
+    talk = Talk()
+    talk.until_speaking()
+    talk.voice(0.32)
+    talk.quiet(0.3)
+    talk.partial("paris")
+    talk.quiet(0.1)
+    assert len(talk.of(do.Cut)) == 1
+
+
+def test_a_short_sound_is_only_ducked() -> None:
+    talk = Talk()
+    talk.until_speaking()
+    talk.done.clear()
+    talk.voice(0.096)
+    talk.quiet(0.3)
+    assert kinds(talk) == [do.Gain, do.Gain]
+    assert talk.of(do.Gain)[-1][1] == do.Gain(0.0, pytest.approx(0.1))
+
+
+def test_a_mere_order_to_be_silent_is_obeyed_and_not_answered() -> None:
+    talk = Talk()
+    talk.until_speaking()
+    talk.voice(0.3)
+    talk.partial("stop")
+    talk.quiet(0.2)
+    talk.words("stop")
+    assert talk.of(do.Cut)
+    assert talk.of(do.Drop)
+    assert not [release for _, release in talk.of(do.Release) if release.turn == 2]  # type: ignore[attr-defined]
+    assert talk.state.phase is Phase.LISTENING
+
+
+def test_without_a_verdict_the_answer_goes_on_in_the_end() -> None:
+    talk = Talk()
+    talk.until_speaking()
+    talk.voice(0.3)
+    talk.quiet(POLICY.give_up_s + 0.2)
+    assert talk.of(do.Resume)
+    assert not talk.of(do.Cut)
+
+
+def test_a_sound_that_the_loudspeaker_explains_does_nothing() -> None:
+    talk = Talk()
+    talk.until_speaking()
+    talk.done.clear()
+    talk.voice(2.0, echo=0.9)
+    assert kinds(talk) == []
+
+
+def test_doubtful_echo_may_pause_but_not_cut_without_words() -> None:
+    talk = Talk()
+    talk.until_speaking()
+    talk.voice(1.2, echo=0.5)
+    assert talk.of(do.Pause)
+    assert not talk.of(do.Cut)
+
+
+def test_without_barge_in_the_answer_is_never_touched() -> None:
+    talk = Talk(replace(POLICY, barge_in=False))
+    talk.until_speaking()
+    talk.done.clear()
+    talk.voice(2.0)
+    assert kinds(talk) == []
+
+
+def test_an_interruption_at_the_very_end_opens_a_turn_of_its_own() -> None:
+    talk = Talk()
+    talk.until_speaking()
+    talk.voice(0.128)
+    talk.played(4.0, drained=True)
+    talk.voice(0.5)
+    talk.quiet(0.2)
+    assert talk.of(do.Finish)
+    answer = talk.of(do.Answer)[-1][1]
+    assert isinstance(answer, do.Answer)
+    assert answer.turn == 2
