@@ -1,0 +1,171 @@
+"""A linear model of the way from loudspeaker to microphone, learnt while the loudspeaker plays.
+
+What it takes away is sound of the loudspeaker alone, so a user who speaks meanwhile stays as he is.
+It reaches 400 ms back, where WebRTC's own linear stage ends after some 50, and knows nothing of
+loudspeakers that distort: what it leaves is for the canceller behind it.
+
+A partitioned frequency-domain Kalman filter: G. Enzner, P. Vary, "Frequency-domain adaptive Kalman
+filter for acoustic echo control in hands-free telephones", Signal Processing 86, 2006; in parts, as
+in F. Kuech et al., "State-space architecture of the partitioned-block-based acoustic echo
+controller", ICASSP 2014. It weighs by itself how much to learn: little while the user speaks.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+from numpy.lib.stride_tricks import sliding_window_view
+
+from app.core.live_ports import BLOCK_SAMPLES
+from app.core.types import FloatArray
+
+_RATIO = 3
+_SIZE = BLOCK_SAMPLES // _RATIO
+"""It works at 16 kHz, on 160 samples at a time: a loudspeaker's voice has little above 8 kHz."""
+_PARTS = 40
+_BINS = _SIZE + 1
+_HALF = 48
+_TAPS = 2 * _HALF + 1
+DELAY_SAMPLES = 2 * _HALF
+"""What comes out is so much late, 2 ms."""
+_CUT_HZ = 7_400.0
+# What a room is expected to do before anything is known: -15 dB at once, then falling.
+_PRIOR = 0.03
+_PRIOR_FALL = 0.85
+# By how much the room is expected to change from block to block.
+_STAYS = 0.9993
+_NEAR_SMOOTHING = 0.8
+_LEAST = 1e-6
+# Adding more than it takes away, over about 100 ms, is worse than doing nothing.
+_WORSE = 1.6
+_SMOOTHING = 0.05
+# Blocks so much above the quietest tell how it works; the others are noise.
+_ABOVE = 30.0
+# It took away so much, and now less than that: the room has changed. In powers.
+_WORKED = 0.1
+_FAILS = 0.4
+
+_Complex = npt.NDArray[np.complex64]
+
+
+class LinearEcho:
+    """Takes 10 ms of microphone and loudspeaker at 48 kHz at a time; one thread."""
+
+    def __init__(self) -> None:
+        self._low_pass = _low_pass()
+        padded = np.concatenate([self._low_pass, np.zeros(_RATIO - 1, np.float32)])
+        # (33, 3): taps of each of the three samples between two; newest input last.
+        self._between = np.ascontiguousarray(padded.reshape(-1, _RATIO)[::-1] * _RATIO)
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget the room and what was played."""
+        self._near_tail = np.zeros(DELAY_SAMPLES, np.float32)
+        self._far_tail = np.zeros(_TAPS - 1, np.float32)
+        self._echo_tail = np.zeros(len(self._between) - 1, np.float32)
+        self._before = np.zeros(_SIZE, np.float32)
+        self._far: _Complex = np.zeros((_PARTS, _BINS), np.complex64)
+        self._silent = _PARTS + 1
+        self._changes = 0
+        self._forget(_PRIOR)
+
+    def _forget(self, prior: float) -> None:
+        """Nothing is known of the room, except how loud echoes may be."""
+        self._prior = prior
+        expected = prior * _PRIOR_FALL ** np.arange(_PARTS, dtype=np.float32)
+        self._room: _Complex = np.zeros((_PARTS, _BINS), np.complex64)
+        self._doubt = np.repeat(expected[:, None].astype(np.float32), _BINS, axis=1)
+        self._near_power = np.zeros(_BINS, np.float32)
+        self._in = self._out = 0.0
+        self._loud_in = self._loud_out = 0.0
+        self._least = 1.0
+        self._worked = False
+
+    def loosen(self) -> None:
+        """The room has changed: doubt what was learnt, but begin from it."""
+        expected = _PRIOR * _PRIOR_FALL ** np.arange(_PARTS, dtype=np.float32)
+        self._doubt = np.maximum(self._doubt, expected[:, None])
+        self._worked = False
+
+    @property
+    def changes(self) -> int:
+        """How often what had worked turned out wrong, as when the microphone is moved."""
+        return self._changes
+
+    @property
+    def failing(self) -> bool:
+        """Whether it once took 10 dB away and now less than 4: a changed room, or a user's voice."""
+        return self._worked and self._loud_out > _FAILS * self._loud_in
+
+    def process(self, near: FloatArray, far: FloatArray) -> FloatArray:
+        """(480,) of each; the microphone (480,) without the echo, ``DELAY_SAMPLES`` late."""
+        near_line = np.concatenate([self._near_tail, near])
+        far_line = np.concatenate([self._far_tail, far])
+        self._near_tail, self._far_tail = near_line[BLOCK_SAMPLES:], far_line[BLOCK_SAMPLES:]
+        late = near_line[:BLOCK_SAMPLES]
+        low_far = self._lowered(far_line)
+        self._silent = 0 if low_far.any() else self._silent + 1
+        if self._silent > _PARTS:
+            self._before = low_far
+            self._far[0] = 0
+            if not self._echo_tail.any():
+                return late
+            echo = np.zeros(_SIZE, np.float32)
+        else:
+            echo = self._learn(self._lowered(near_line), low_far)
+        line = np.concatenate([self._echo_tail, echo])
+        self._echo_tail = line[_SIZE:]
+        return late - (sliding_window_view(line, len(self._between)) @ self._between).ravel()
+
+    def _lowered(self, line: FloatArray) -> FloatArray:
+        """480 samples and the 96 before them to (160,) at 16 kHz."""
+        return sliding_window_view(line, _TAPS)[::_RATIO] @ self._low_pass
+
+    def _learn(self, near: FloatArray, far: FloatArray) -> FloatArray:
+        """The echo (160,) that is expected in ``near``; what it misses is learnt."""
+        self._far[1:] = self._far[:-1]
+        self._far[0] = np.fft.rfft(np.concatenate([self._before, far]))
+        self._before = far
+        echo = np.fft.irfft((self._far * self._room).sum(axis=0))[_SIZE:].astype(np.float32)
+        error = near - echo
+        spectrum = np.fft.rfft(np.concatenate([np.zeros(_SIZE, np.float32), error]))
+        power = spectrum.real**2 + spectrum.imag**2
+        self._near_power += (1 - _NEAR_SMOOTHING) * (power - self._near_power)
+        far_power = self._far.real**2 + self._far.imag**2
+        # Half: of a frame of two blocks, one is new.
+        expected = 0.5 * (far_power * self._doubt).sum(axis=0) + self._near_power + _LEAST
+        gain = self._doubt / expected
+        step = gain * self._far.conj() * spectrum
+        # Each part is a response of 160 samples: the other half of its frame must stay zero.
+        response = np.fft.irfft(step, axis=1)
+        response[:, _SIZE:] = 0
+        self._room += np.fft.rfft(response, axis=1)
+        learnt = self._room.real**2 + self._room.imag**2
+        self._doubt *= _STAYS**2 * (1 - 0.5 * gain * far_power)
+        self._doubt += (1 - _STAYS**2) * learnt
+        return self._trusted(near, echo, error)
+
+    def _trusted(self, near: FloatArray, echo: FloatArray, error: FloatArray) -> FloatArray:
+        """``echo``, or nothing and a new beginning when it makes things worse."""
+        heard, left = float(near @ near), float(error @ error)
+        self._in += _SMOOTHING * (heard - self._in)
+        self._out += _SMOOTHING * (left - self._out)
+        self._least = max(min(1.002 * self._least, heard), 1e-9)
+        if heard > _ABOVE * self._least:
+            self._loud_in += _SMOOTHING * (heard - self._loud_in)
+            self._loud_out += _SMOOTHING * (left - self._loud_out)
+            self._worked = self._worked or self._loud_out < _WORKED * self._loud_in
+        if self._out > _WORSE * self._in + 1e-6:
+            # A room that worked has changed; where nothing ever did, there may be no echo at all.
+            self._changes += self._worked
+            self._forget(_PRIOR if self._worked else max(0.1 * self._prior, 1e-5))
+            return np.zeros(_SIZE, np.float32)
+        return echo
+
+
+def _low_pass() -> FloatArray:
+    """(97,): a windowed sinc that keeps what 16 kHz can hold."""
+    at = np.arange(-_HALF, _HALF + 1)
+    ratio = 2 * _CUT_HZ / 48_000
+    taps = ratio * np.sinc(ratio * at) * np.kaiser(_TAPS, 7.0)
+    return (taps / taps.sum()).astype(np.float32)
