@@ -73,9 +73,13 @@ def run(
     window = MainWindow(session, choices, look)
     _restore_place(window)
 
+    place = QByteArray()
+
     def end() -> bool:
-        saved = background.close()
-        return control.close(CLOSE_S) and saved
+        # On the closing thread: nothing here may hold up Qt's.
+        ended = control.close(CLOSE_S)
+        _place().setValue("geometry", place)
+        return background.close() and ended
 
     closer = Closer(end)
 
@@ -85,9 +89,9 @@ def run(
         app.exit(0)
 
     def close() -> None:
-        _keep_place(window)
-        session.close()
         window.hide()
+        place.swap(window.saveGeometry())
+        session.close()
         closer.start()
 
     for sentence in notices:
@@ -158,7 +162,3 @@ def _restore_place(window: MainWindow) -> None:
     kept = _place().value("geometry")
     if isinstance(kept, QByteArray):
         window.restoreGeometry(kept)
-
-
-def _keep_place(window: MainWindow) -> None:
-    _place().setValue("geometry", window.saveGeometry())

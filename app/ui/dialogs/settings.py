@@ -221,9 +221,12 @@ class SettingsDialog(PageDialog):
 
     def _voices(self) -> list[tuple[str, object]]:
         chosen = self._choices.settings.voice
-        voices: list[tuple[str, object]] = [(self.tr("The first"), None)]
-        voices += [(name.capitalize(), name) for name in self._choices.voices]
-        if chosen is not None and chosen not in self._choices.voices:
+        known = self._choices.voices
+        first = known[0].capitalize() if known else ""
+        default = self.tr("Default ({name})").format(name=first)
+        voices: list[tuple[str, object]] = [(default if known else self.tr("Default"), None)]
+        voices += [(name.capitalize(), name) for name in known]
+        if chosen is not None and chosen not in known:
             voices.append((Path(chosen).name or chosen, chosen))
         return voices
 

@@ -61,6 +61,7 @@ class StatusViewModel(QObject):
         self.talking = False
         self.recording = RecordingChanged(False)
         self.devices = DevicesChanged("", "")
+        self._knows_devices = False
         self.notices: tuple[Notice, ...] = ()
         self.meters = Meters()
         self.levels = Levels()
@@ -77,7 +78,8 @@ class StatusViewModel(QObject):
     @property
     def can_hear(self) -> bool:
         """Whether there is a microphone to talk into."""
-        return self.phase not in (Phase.LOADING, Phase.NO_MICROPHONE, Phase.FAILED)
+        deaf = self._knows_devices and not self.devices.microphone
+        return not deaf and self.phase not in (Phase.LOADING, Phase.NO_MICROPHONE, Phase.FAILED)
 
     @property
     def can_write(self) -> bool:
@@ -125,7 +127,8 @@ class StatusViewModel(QObject):
 
     def take_devices(self, told: DevicesChanged) -> None:
         """Other devices are in use or to choose from."""
-        if told != self.devices:
+        if told != self.devices or not self._knows_devices:
+            self._knows_devices = True
             self.devices = told
             self.devices_changed.emit()
 

@@ -139,6 +139,7 @@ class Dock(QFrame):
         status.phase_changed.connect(self.refresh)
         status.switches_changed.connect(self.refresh)
         status.recording_changed.connect(self.refresh)
+        status.devices_changed.connect(self.refresh)
 
     @staticmethod
     def _bind(button: DockButton, made: QAction, checkable: bool) -> QAction:

@@ -6,7 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from app.core.shown import Level, Levels, Notice, Phase, PhaseChanged, RecordingChanged
+from app.core.shown import (
+    DevicesChanged,
+    Level,
+    Levels,
+    Notice,
+    Phase,
+    PhaseChanged,
+    RecordingChanged,
+)
 from app.ui.viewmodels.levels import FLOOR_DB, eased_db, share
 from app.ui.viewmodels.session import SessionViewModel
 from app.ui.viewmodels.status import MAX_NOTICES, StatusViewModel
@@ -83,6 +91,15 @@ def test_without_a_microphone_the_talk_key_does_nothing(
     status.take_phase(PhaseChanged(phase))
     status.talk(True)
     assert live.calls == []
+
+
+def test_a_device_without_a_microphone_cannot_hear_in_any_phase(status: StatusViewModel) -> None:
+    assert status.can_hear
+    status.take_devices(DevicesChanged("", "Built-in loudspeaker"))
+    status.take_phase(PhaseChanged(Phase.SPEAKING))
+    assert not status.can_hear
+    status.take_devices(DEVICES)
+    assert status.can_hear
 
 
 def test_the_mute_switch_follows_the_conversation(status: StatusViewModel) -> None:
