@@ -16,6 +16,8 @@ SILENT_S = 0.5
 """A running device that has not called back for so long is lost."""
 FIRST_S = 3.0
 """How long a device may take to call back for the first time: some have to wake up."""
+_FILLING_S = 0.3
+"""A loudspeaker asks for its first samples at once, before it wakes up."""
 ZEROS_S = 2.0
 """Exact zeros from a microphone for so long mean that it is shut off, not that the room is quiet."""
 _XRUNS = 2
@@ -34,13 +36,16 @@ class Pulse:
     count: int
     """Its samples so far."""
     beat_s: float
-    """When it was opened, and later when it was last seen to go on."""
+    """When it was opened, and once it runs when it was last seen to go on."""
     _started: bool = False
 
     def lost(self, count: int, alive: bool, now_s: float) -> bool:
         """Whether it is gone, given its sample count, whether it runs, and the time."""
         if count != self.count:
-            self.count, self.beat_s, self._started = count, now_s, True
+            self._started = self._started or now_s - self.beat_s > _FILLING_S
+            self.count = count
+            if self._started:
+                self.beat_s = now_s
         return not alive or now_s - self.beat_s > (SILENT_S if self._started else FIRST_S)
 
 

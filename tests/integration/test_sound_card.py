@@ -60,6 +60,18 @@ def desk(card: SoundCard) -> Iterator[Desk]:
         running.device.stop()
 
 
+def say(card: SoundCard, desk: Desk, said: FloatArray) -> bool:
+    """Say it to the microphone, again if a busy machine swallows it; whether it arrived."""
+    for _ in range(4):
+        first = len(desk.blocks)
+        card.feed(said)
+        samples = len(said) + 12_000
+        wait_for(lambda: 240 * (len(desk.blocks) - first) >= samples, "the microphone")  # noqa: B023
+        if likeness(said, soxr.resample(desk.near(first), 48_000, 24_000)) > 0.9:
+            return True
+    return False
+
+
 def phrase(seconds: float) -> FloatArray:
     """Speech at 24 kHz, loud from beginning to end."""
     sound, rate = soundfile.read(_QUESTION, dtype="float32")
@@ -71,6 +83,8 @@ def phrase(seconds: float) -> FloatArray:
 
 def likeness(said: FloatArray, heard: FloatArray, piece: int = 6000) -> float:
     """The median, over pieces of ``said``, of the best correlation with any place in ``heard``."""
+    if len(heard) < piece:
+        return 0.0
     found: list[float] = []
     power = np.concatenate([[0.0], np.cumsum(heard.astype(np.float64) ** 2)])
     for first in range(0, len(said) - piece + 1, piece):
@@ -95,12 +109,7 @@ def test_what_is_played_leaves_the_loudspeaker(card: SoundCard, desk: Desk) -> N
 
 def test_what_is_said_arrives_at_the_microphone(card: SoundCard, desk: Desk) -> None:
     said = phrase(1.5)
-    first = len(desk.blocks)
-    card.feed(said)
-    wait_for(
-        lambda: likeness(said, soxr.resample(desk.near(first), 48_000, 24_000)) > 0.9,
-        "the phrase in the microphone",
-    )
+    assert say(card, desk, said)
     indices = [block.index for block in desk.blocks]
     assert indices == sorted(set(indices))
 
@@ -137,12 +146,13 @@ def test_a_sound_card_that_is_pulled_out_in_mid_speech_and_comes_back(
     card: SoundCard, desk: Desk
 ) -> None:
     player = desk.device.player
-    said = phrase(3.0)
+    said = phrase(2.5)
     player.write(said)
     wait_for(lambda: player.heard > 12_000, "half a second of speech")
     card.stop()
-    wait_for(lambda: not desk.device.loudspeaker, "the loss to be noticed")
-    assert "no microphone and no loudspeaker" in desk.device.problem
+    wait_for(
+        lambda: "no microphone and no loudspeaker" in desk.device.problem, "the loss to be told"
+    )
     blocks = len(desk.blocks)
     wait_for(lambda: len(desk.blocks) > blocks + 20, "time to go on")
 
@@ -160,10 +170,5 @@ def test_a_sound_card_that_is_pulled_out_in_mid_speech_and_comes_back(
                 lambda: likeness(rest, recording.sound(), 3000) > 0.9, "the rest of the speech"
             )
     desk.wait_for_sound()
-    before = len(desk.blocks)
-    card.feed(said)
-    wait_for(
-        lambda: likeness(said, soxr.resample(desk.near(before), 48_000, 24_000)) > 0.9,
-        "the microphone after the loss",
-    )
+    assert say(card, desk, phrase(1.0))
     assert any(block.gap for block in desk.blocks)

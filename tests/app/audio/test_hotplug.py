@@ -12,9 +12,9 @@ from app.audio.hotplug import Patience, Pulse, Search, picked, problem
 
 def test_a_device_that_stops_calling_is_lost_after_half_a_second() -> None:
     pulse = Pulse(0, 10.0)
-    assert not pulse.lost(480, True, 10.1)
-    assert not pulse.lost(480, True, 10.6)
-    assert pulse.lost(480, True, 10.61)
+    assert not pulse.lost(480, True, 10.4)
+    assert not pulse.lost(480, True, 10.9)
+    assert pulse.lost(480, True, 10.91)
 
 
 def test_a_device_may_take_three_seconds_to_wake_up() -> None:
@@ -22,6 +22,15 @@ def test_a_device_may_take_three_seconds_to_wake_up() -> None:
     assert not pulse.lost(4800, True, 12.9)
     assert pulse.lost(4800, True, 13.1)
     assert Pulse(0, 10.0).lost(0, False, 10.0)  # unless its stream ended
+
+
+def test_filling_its_buffer_is_not_yet_waking_up() -> None:
+    pulse = Pulse(0, 10.0)
+    for number in range(5):
+        assert not pulse.lost(480 * number, True, 10.0 + 0.02 * number)
+    assert not pulse.lost(1920, True, 12.0)
+    assert not pulse.lost(2400, True, 12.5)
+    assert pulse.lost(2400, True, 13.1)
 
 
 @given(st.lists(st.floats(0.01, 0.49), min_size=1, max_size=50))

@@ -249,7 +249,7 @@ def test_devices_are_chosen_by_name_and_missed_ones_come_back() -> None:
     usb = microphone("USB", default=False)
     host = FakeHost(plugged=[microphone(), usb, loudspeaker()])
     desk = Desk(host, microphone="USB")
-    desk.run(0.2)
+    desk.run(0.5)
     assert desk.device.microphone == "USB"
     assert desk.device.names() == (("Mic", "USB"), ("Speaker",))
     host.unplug("USB")
