@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from PySide6.QtCore import QSignalBlocker, QSize, Slot
-from PySide6.QtWidgets import QWidget
+from PySide6.QtWidgets import QLineEdit, QWidget
 
 from app.settings.model import Settings
 from app.ui.dialogs.page import PageDialog, Part
 from app.ui.dialogs.rows import (
+    CONTROL_WIDTH,
     PathRow,
+    Row,
     Section,
     choice_row,
     fill,
@@ -167,6 +169,17 @@ class SettingsDialog(PageDialog):
             )
             self.paths[name] = row
             section.add(row)
+        self.server_model = QLineEdit(self._choices.settings.llm_model)
+        self.server_model.setFixedWidth(CONTROL_WIDTH)
+        self.server_model.editingFinished.connect(
+            lambda: self._choices.set("llm_model", self.server_model.text().strip())
+        )
+        self.server_row = Row(
+            self.tr("Model on the server"),
+            self._hint("llm_model", self.tr("Its name there; a key comes from PARLEY_LLM_KEY.")),
+            self.server_model,
+        )
+        section.add(self.server_row)
         return section
 
     def _recording(self) -> Section:
@@ -245,6 +258,7 @@ class SettingsDialog(PageDialog):
             self._show_model(model)
         default = str(Settings.model_fields["recordings"].get_default(call_default_factory=True))
         self.paths["recordings"].show_value(str(chosen.recordings), default, "")
+        self.server_row.setEnabled(chosen.llm_is_server)
         self.later.setVisible(self._choices.needs_restart)
         self.problem.hide()
 

@@ -21,6 +21,8 @@ from app.ui.viewmodels.levels import FLOOR_DB, eased_db
 POLL_MS = 33
 """The meters are looked at 30 times a second, and only while the window can be seen."""
 MAX_NOTICES = 3
+INFO_MS = 12_000
+"""What is only good to know goes by itself; what is wrong stays until it is dismissed."""
 _GRAVITY = (Level.INFO, Level.WARNING, Level.ERROR)
 _BUSY = (Phase.THINKING, Phase.SPEAKING, Phase.PAUSED)
 _OPEN_EARS = (Phase.LISTENING, Phase.HEARING)
@@ -66,6 +68,10 @@ class StatusViewModel(QObject):
         self.meters = Meters()
         self.levels = Levels()
         self._was_closed = False
+        self._fading = QTimer(self)
+        self._fading.setSingleShot(True)
+        self._fading.setInterval(INFO_MS)
+        self._fading.timeout.connect(self.fade)
         self._timer = QTimer(self)
         self._timer.setInterval(POLL_MS)
         self._timer.timeout.connect(self.poll)
@@ -118,6 +124,8 @@ class StatusViewModel(QObject):
         self.notices_changed.emit()
         if notice in kept:
             self.noticed.emit(notice)
+        if notice.level is Level.INFO:
+            self._fading.start()
 
     def take_recording(self, told: RecordingChanged) -> None:
         """Recording began or ended."""
@@ -138,6 +146,14 @@ class StatusViewModel(QObject):
         """Take ``notice`` away."""
         self.notices = tuple(known for known in self.notices if known is not notice)
         self.notices_changed.emit()
+
+    @Slot()
+    def fade(self) -> None:
+        """Take away what is only good to know."""
+        kept = tuple(known for known in self.notices if known.level is not Level.INFO)
+        if kept != self.notices:
+            self.notices = kept
+            self.notices_changed.emit()
 
     def stop(self) -> None:
         """Silence the assistant."""

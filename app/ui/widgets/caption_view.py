@@ -8,10 +8,12 @@ screen readers take it for the list that it is; everything geometric is done her
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Callable
 from itertools import accumulate
 
 from PySide6.QtCore import QModelIndex, QPoint, QRect, QSize, Qt, Signal, Slot
 from PySide6.QtGui import (
+    QAction,
     QGuiApplication,
     QKeyEvent,
     QKeySequence,
@@ -29,7 +31,7 @@ from PySide6.QtWidgets import (
 )
 
 from app.ui.look import Look
-from app.ui.viewmodels.captions import CaptionList, Index
+from app.ui.viewmodels.captions import CaptionList, Index, spoken_text
 from app.ui.widgets.caption_paint import CaptionDelegate
 
 _EDGE = 6
@@ -64,6 +66,11 @@ class CaptionView(QListView):
         self.setAccessibleDescription(
             self.tr("What you and Parley said. Up and down go through it, Ctrl+C copies a part.")
         )
+        self.copy_action = self._menu(self.tr("Copy"), self._copy)
+        self.copy_action.setShortcut(QKeySequence.StandardKey.Copy)
+        self.copy_action.setShortcutContext(Qt.ShortcutContext.WidgetShortcut)
+        self.copy_all_action = self._menu(self.tr("Copy the whole conversation"), self._copy_all)
+        self.setContextMenuPolicy(Qt.ContextMenuPolicy.ActionsContextMenu)
         captions.rowsInserted.connect(self._on_inserted)
         captions.rowsRemoved.connect(self._on_removed)
         captions.dataChanged.connect(self._on_changed)
@@ -247,9 +254,7 @@ class CaptionView(QListView):
             Qt.KeyboardModifier.NoModifier,
             Qt.KeyboardModifier.ShiftModifier,
         )
-        if event.matches(QKeySequence.StandardKey.Copy):
-            self._copy()
-        elif event.key() in (Qt.Key.Key_Space, Qt.Key.Key_Escape, Qt.Key.Key_Return):
+        if event.key() in (Qt.Key.Key_Space, Qt.Key.Key_Escape, Qt.Key.Key_Return):
             event.ignore()
         elif plain and text and text.isprintable():
             self.typed.emit(text)
@@ -286,10 +291,22 @@ class CaptionView(QListView):
         start = now if now >= 0 else count
         return self.captions.index(min(count - 1, max(0, start + steps.get(action, 0))), 0)
 
+    def _menu(self, text: str, do: Callable[[], None]) -> QAction:
+        made = QAction(text, self)
+        made.triggered.connect(do)
+        self.addAction(made)
+        return made
+
+    @Slot()
     def _copy(self) -> None:
         index = self.currentIndex()
         if index.isValid():
             QGuiApplication.clipboard().setText(self.captions.row(index.row()).caption.text)
+
+    @Slot()
+    def _copy_all(self) -> None:
+        rows = (self.captions.row(number) for number in range(self.captions.rowCount()))
+        QGuiApplication.clipboard().setText("\n".join(spoken_text(row) for row in rows))
 
     # The rest of what a list view must answer.
 

@@ -199,11 +199,21 @@ def test_keys_go_through_it_and_copy(
     assert view.currentIndex().row() == 0
     assert view.visualRect(view.currentIndex()).top() >= 0
     qtbot.keyClick(view, Qt.Key.Key_Down)
+    view.activateWindow()
+    settle()
     qtbot.keyClick(view, Qt.Key.Key_C, Qt.KeyboardModifier.ControlModifier)
     assert QGuiApplication.clipboard().text() == captions.row(1).caption.text
     qtbot.keyClick(view, Qt.Key.Key_End)
     assert view.currentIndex().row() == 59
     assert at_end(view)
+
+
+def test_the_whole_conversation_is_copied_as_it_was_heard(
+    view: CaptionView, captions: CaptionList
+) -> None:
+    captions.apply([user(1, "Stop."), answer(1, "I stop at once.", heard=6)])
+    view.copy_all_action.trigger()
+    assert QGuiApplication.clipboard().text() == "You: Stop.\nParley: I stop"
 
 
 def test_a_letter_is_meant_for_the_text_field(

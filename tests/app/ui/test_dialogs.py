@@ -17,7 +17,7 @@ from app.ui.viewmodels.settings import SettingsViewModel
 from app.ui.widgets.controls import Choice
 from app.ui.window import MainWindow
 from tests.app.ui.helpers import settle
-from tests.app.ui.test_window import INTERACTIVE, cycle
+from tests.app.ui.test_keys import INTERACTIVE, cycle
 from tests.fakes.live import DEVICES, FakeLive
 
 
@@ -140,10 +140,15 @@ def test_a_server_is_named_without_what_is_secret(
     dialog: SettingsDialog, choices: SettingsViewModel
 ) -> None:
     row = dialog.paths["llm"]
+    assert not dialog.server_model.isEnabled()
     row.field.setText("http://me:secret@127.0.0.1:8080/v1")
     row.field.editingFinished.emit()
     assert choices.settings.llm_is_server
     assert row.state.text().endswith("From the next start: 127.0.0.1:8080")
+    assert dialog.server_model.isEnabled()
+    dialog.server_model.setText(" qwen ")
+    dialog.server_model.editingFinished.emit()
+    assert choices.settings.llm_model == "qwen"
 
 
 def test_looking_for_a_folder_does_not_block_and_what_is_found_is_chosen(

@@ -130,6 +130,14 @@ def test_notices_are_few_each_once_and_the_gravest_stay(status: StatusViewModel)
     assert error not in status.notices
 
 
+def test_what_is_only_good_to_know_goes_by_itself(status: StatusViewModel) -> None:
+    wrong = Notice(Level.WARNING, "The disk is nearly full.")
+    status.take_notice(wrong)
+    status.take_notice(Notice(Level.INFO, "The microphone is back."))
+    status.fade()
+    assert status.notices == (wrong,)
+
+
 def test_meters_are_polled_only_while_watched(status: StatusViewModel, live: FakeLive) -> None:
     assert not status.polling
     status.watch_meters(True)
