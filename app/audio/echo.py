@@ -58,6 +58,11 @@ _SHORT_S = 0.5
 _SURE_S = 0.3
 _SETTLE_S = 1.0
 _RESET_EVERY_S = 5.0
+_DOUBT_S = 0.4
+_ECHO_S = 0.1
+_LATELY_S = 30.0
+"""Echo for 0.1 s of the last half minute of playback is an echo."""
+_FADE = 0.25
 _NOISE_RISE = 10 ** (0.2 * BLOCK_S)
 
 
@@ -100,6 +105,7 @@ class WebRtcEcho:
         self._measure = _Measure()
         self._changes = 0
         self._since_reset_s = 0.0
+        self._believed = 1.0
 
     def load(self) -> None:
         """Load the canceller; ``process`` does it by itself when needed.
@@ -124,7 +130,8 @@ class WebRtcEcho:
         line = np.concatenate([self._far_tail, far])
         self._far_tail = line[BLOCK_SAMPLES:]
         left = self._linear.process(near, far)
-        clean = self._webrtc.process(np.clip(left, -1.0, 1.0), line[:BLOCK_SAMPLES])
+        cancelled = self._webrtc.process(np.clip(left, -1.0, 1.0), line[:BLOCK_SAMPLES])
+        clean = self._chosen(left, cancelled)
         self._gate.push(near, clean, far)
         self._measure.block(near, clean, far, self._gate.follows)
         self._since_reset_s += BLOCK_S
@@ -134,6 +141,20 @@ class WebRtcEcho:
         if lost and self._since_reset_s > _RESET_EVERY_S:
             self._begin_again()
         return clean
+
+    def _chosen(self, left: FloatArray, cancelled: FloatArray) -> FloatArray:
+        """AEC3's sound where there is an echo to cancel, else what it was given, faded in 40 ms.
+
+        With headphones AEC3 takes whoever speaks beside the loudspeaker for echo, and mutes his first
+        second. So it is believed only until it is clear that no echo comes, and from when one does.
+        """
+        before = self._believed
+        wanted = 1.0 if self._measure.expects_echo else 0.0
+        self._believed += float(np.clip(wanted - before, -_FADE, _FADE))
+        if before == self._believed == 1.0:
+            return cancelled
+        share = np.linspace(before, self._believed, BLOCK_SAMPLES, dtype=np.float32)
+        return left + share * (cancelled - left)
 
     def explained(self) -> float:
         """How much of the last 450 ms of the microphone the loudspeaker explains, 0 to 1."""
@@ -182,6 +203,7 @@ class _Measure:
         self._noise = [1.0, 1.0]
         self._played_s = 0.0
         self._echo_s = 0.0
+        self._echo_lately_s = 0.0
         self._quiet_s = 0.0
         self._near = [1e-12, 1e-12]
         self._clean = [1e-12, 1e-12]
@@ -199,8 +221,10 @@ class _Measure:
         if self._lingering < _PLAYING:
             return
         self._played_s += BLOCK_S
+        self._echo_lately_s *= 1 - BLOCK_S / _LATELY_S
         if follows > _FOLLOWS:
             self._echo_s += BLOCK_S
+            self._echo_lately_s += BLOCK_S
             for place, memory_s in enumerate((_LONG_S, _SHORT_S)):
                 kept = 1 - BLOCK_S / memory_s
                 self._near[place] = self._near[place] * kept + heard
@@ -208,6 +232,11 @@ class _Measure:
         elif self._smooth[0] < 4 * self._noise[0]:
             self._quiet_s += BLOCK_S
         self._settle()
+
+    @property
+    def expects_echo(self) -> bool:
+        """Whether the loudspeaker has been heard of late, or has not played long enough to tell."""
+        return self._played_s < _DOUBT_S or self._echo_lately_s > _ECHO_S
 
     @property
     def erle_db(self) -> float | None:
