@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+import threading
 import tracemalloc
 
 import numpy as np
@@ -171,6 +173,7 @@ def test_holds_three_seconds_ahead_and_no_more() -> None:
 
 
 @given(played=st.integers(10, 300), back=st.integers(0, 1500), silence=st.integers(0, 60))
+@settings(max_examples=30)
 def test_a_pause_loses_nothing_and_repeats_what_was_asked(
     played: int, back: int, silence: int
 ) -> None:
@@ -370,3 +373,41 @@ def test_the_callback_takes_no_memory_for_sound() -> None:
     finally:
         tracemalloc.stop()
     assert peak < 4096
+
+
+def test_a_callback_of_its_own_thread_disturbs_no_count() -> None:
+    player = RingPlayer(48_000)
+    over = threading.Event()
+
+    def device() -> None:
+        out = np.zeros(480, np.float32)
+        while not over.is_set():
+            player.render(out)
+
+    thread = threading.Thread(target=device)
+    thread.start()
+    try:
+        chance, sound, before = random.Random(1), speech(24_000), 0
+        for _ in range(1500):
+            match chance.randrange(6):
+                case 0:
+                    player.pause(0.001)
+                case 1:
+                    player.resume(chance.random(), 0.001)
+                case 2:
+                    player.flush(0.001)
+                case _:
+                    player.write(sound[: chance.randrange(1, 5000)])
+            heard = player.heard
+            assert before <= heard <= player.written
+            before = heard
+        player.flush()
+        while not player.idle:
+            pass
+        player.write(sound)
+        while player.heard < player.written:
+            pass
+    finally:
+        over.set()
+        thread.join()
+    assert player.heard == player.written
