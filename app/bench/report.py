@@ -154,9 +154,7 @@ def table(result: Mapping[str, Any]) -> str:
         verdict = {True: "met", False: "MISSED", None: "not measured"}[row["met"]]
         lines.append(f"{row['set']:4} {row['says']:44} {value:>9}  {bound:>9}  {verdict}")
     for name, found in result["sets"].items():
-        lines.append("")
-        lines.append(f"{name} {SETS[name][1]}")
-        lines += [f"  {figure:40} {value}" for figure, value in found.items()]
+        lines += ["", f"{name} {SETS[name][1]}", *_figure_lines(found)]
     machine = result["machine"]
     lines.append("")
     lines.append(
@@ -166,3 +164,17 @@ def table(result: Mapping[str, Any]) -> str:
     if result["stopped"]:
         lines.append("Stopped before the end: only what was done is counted.")
     return "\n".join(lines)
+
+
+def _figure_lines(found: Figures) -> list[str]:
+    """The figures of a set, those of one measurement side by side."""
+    lines: list[str] = []
+    for figure, value in found.items():
+        name, _, part = figure.rpartition("_")
+        if part in ("p90", "p95", "max") and f"{name}_p50" in found:
+            lines[-1] += f"  {part} {value:>8g}"
+        elif part == "p50":
+            lines.append(f"  {name:30} {part} {value:>8g}")
+        else:
+            lines.append(f"  {figure:34} {value:>8g}")
+    return lines

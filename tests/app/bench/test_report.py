@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
@@ -97,6 +98,7 @@ def test_a_run_has_all_its_parts_and_can_be_printed() -> None:
     assert "MISSED" in text
     assert "met" in text
     assert "not measured" in text
+    assert re.search(r"reply_ms +p50 +400  p90 +400  p95 +400  max +400$", text, re.MULTILINE)
     assert json.loads(json.dumps(result)) == result
 
 
