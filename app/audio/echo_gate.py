@@ -141,7 +141,10 @@ class EchoGate:
     def _correlations(self) -> _Frames:
         """(26,): how the microphone's levels follow the loudspeaker's at each delay."""
         weight = np.sqrt(self._clean.sum(axis=1))
-        weight /= weight.sum()
+        total = weight.sum()
+        if total <= 0:
+            return np.zeros(len(self._first_lag))  # a microphone that delivers exact silence
+        weight /= total
         near = 10 * np.log10(self._near + _NEAR_FLOOR)
         near -= weight @ near
         far_db = 10 * np.log10(self._far + _FAR_FLOOR)

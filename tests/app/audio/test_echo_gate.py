@@ -127,3 +127,9 @@ def test_reset_forgets() -> None:
     first = run()
     gate.reset()
     assert run() == first
+
+
+def test_a_microphone_of_exact_zeros_explains_nothing() -> None:
+    _, far = _sound("desk", -20.0, None)
+    judged = _judged(np.zeros_like(far), np.zeros_like(far), far)
+    assert not judged.any()
