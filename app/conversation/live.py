@@ -29,6 +29,7 @@ from app.core.shown import (
     Level,
     Levels,
     Notice,
+    NoticeOver,
     Phase,
     PhaseChanged,
     RecordingChanged,
@@ -275,8 +276,11 @@ class LiveSession:
         before, self._told = self._told, now
         microphones, loudspeakers = device.names()
         self._tell(DevicesChanged(now[0], now[1], microphones, loudspeakers))
-        if now[2] and now[2] != before[2]:
-            self._tell(Notice(Level.WARNING, now[2]))
+        if now[2] != before[2]:
+            if before[2]:
+                self._tell(NoticeOver(before[2]))
+            if now[2]:
+                self._tell(Notice(Level.WARNING, now[2]))
         self._note_devices()
         self._tell(PhaseChanged(conductor.phase))
 

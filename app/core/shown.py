@@ -99,6 +99,13 @@ class Notice:
 
 
 @dataclass(frozen=True, slots=True)
+class NoticeOver:
+    """What a notice of these words told of is over: take it away."""
+
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
 class RecordingChanged:
     """Whether the session is being recorded, and where."""
 
@@ -117,7 +124,14 @@ class DevicesChanged:
 
 
 Shown = (
-    PhaseChanged | Caption | CaptionRemoved | TurnTimes | Notice | RecordingChanged | DevicesChanged
+    PhaseChanged
+    | Caption
+    | CaptionRemoved
+    | TurnTimes
+    | Notice
+    | NoticeOver
+    | RecordingChanged
+    | DevicesChanged
 )
 
 Watcher = Callable[[Shown], None]

@@ -12,6 +12,7 @@ from app.core.shown import (
     CaptionRemoved,
     DevicesChanged,
     Notice,
+    NoticeOver,
     PhaseChanged,
     RecordingChanged,
     Shown,
@@ -50,11 +51,15 @@ class SessionViewModel(QObject):
         if changes:
             self.captions.apply(changes)
 
-    def _take_status(self, item: PhaseChanged | Notice | RecordingChanged | DevicesChanged) -> None:
+    def _take_status(
+        self, item: PhaseChanged | Notice | NoticeOver | RecordingChanged | DevicesChanged
+    ) -> None:
         if isinstance(item, PhaseChanged):
             self.status.take_phase(item)
         elif isinstance(item, Notice):
             self.status.take_notice(item)
+        elif isinstance(item, NoticeOver):
+            self.status.take_notice_over(item)
         elif isinstance(item, RecordingChanged):
             self.status.take_recording(item)
         else:

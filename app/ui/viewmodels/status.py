@@ -12,6 +12,7 @@ from app.core.shown import (
     Level,
     Levels,
     Notice,
+    NoticeOver,
     Phase,
     PhaseChanged,
     RecordingChanged,
@@ -126,6 +127,13 @@ class StatusViewModel(QObject):
             self.noticed.emit(notice)
         if notice.level is Level.INFO:
             self._fading.start()
+
+    def take_notice_over(self, over: NoticeOver) -> None:
+        """What a notice told of is over."""
+        kept = tuple(known for known in self.notices if known.message != over.message)
+        if kept != self.notices:
+            self.notices = kept
+            self.notices_changed.emit()
 
     def take_recording(self, told: RecordingChanged) -> None:
         """Recording began or ended."""

@@ -19,6 +19,7 @@ from app.core.shown import (
     DevicesChanged,
     Level,
     Notice,
+    NoticeOver,
     Phase,
     PhaseChanged,
     RecordingChanged,
@@ -198,6 +199,14 @@ def test_text_works_without_a_microphone() -> None:
         scene.session.type("  Hello.  ")
         scene.until(lambda what: isinstance(what, TurnTimes))
         assert any(isinstance(w, Caption) and w.text == "Hello." for w in scene.window.shown)
+
+
+def test_a_problem_that_is_over_is_taken_back(scene: Scene) -> None:
+    scene.window.phase(Phase.LISTENING)
+    scene.device.problem = "No sound arrives: unmute it."
+    scene.until(lambda what: what == Notice(Level.WARNING, "No sound arrives: unmute it."))
+    scene.device.problem = ""
+    scene.until(lambda what: what == NoticeOver("No sound arrives: unmute it."))
 
 
 def test_a_missing_model_is_told_and_the_window_can_close() -> None:

@@ -11,6 +11,7 @@ from app.core.shown import (
     Level,
     Levels,
     Notice,
+    NoticeOver,
     Phase,
     PhaseChanged,
     RecordingChanged,
@@ -128,6 +129,15 @@ def test_notices_are_few_each_once_and_the_gravest_stay(status: StatusViewModel)
     assert status.notices[-1].message == "4"
     status.dismiss(error)
     assert error not in status.notices
+
+
+def test_a_notice_whose_reason_is_over_goes(session: SessionViewModel, live: FakeLive) -> None:
+    warning, other = (Notice(Level.WARNING, words) for words in ("No sound.", "No disk."))
+    live.show(warning, other)
+    settle()
+    live.show(NoticeOver("No sound."))
+    settle()
+    assert session.status.notices == (other,)
 
 
 def test_what_is_only_good_to_know_goes_by_itself(status: StatusViewModel) -> None:
