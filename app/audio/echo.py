@@ -58,7 +58,6 @@ _SHORT_S = 0.5
 _SURE_S = 0.3
 _SETTLE_S = 1.0
 _RESET_EVERY_S = 5.0
-_DOUBT_S = 0.4
 _ECHO_S = 0.1
 _LATELY_S = 30.0
 """Echo for 0.1 s of the last half minute of playback is an echo."""
@@ -105,7 +104,7 @@ class WebRtcEcho:
         self._measure = _Measure()
         self._changes = 0
         self._since_reset_s = 0.0
-        self._believed = 1.0
+        self._believed = 0.0
 
     def load(self) -> None:
         """Load the canceller; ``process`` does it by itself when needed.
@@ -143,10 +142,10 @@ class WebRtcEcho:
         return clean
 
     def _chosen(self, left: FloatArray, cancelled: FloatArray) -> FloatArray:
-        """AEC3's sound where there is an echo to cancel, else what it was given, faded in 40 ms.
+        """AEC3's sound from when an echo was heard, else what it was given, faded in 40 ms.
 
         With headphones AEC3 takes whoever speaks beside the loudspeaker for echo, and mutes his first
-        second. So it is believed only until it is clear that no echo comes, and from when one does.
+        second. The first tenth of a second of a real echo is left to the gate.
         """
         before = self._believed
         wanted = 1.0 if self._measure.expects_echo else 0.0
@@ -235,8 +234,8 @@ class _Measure:
 
     @property
     def expects_echo(self) -> bool:
-        """Whether the loudspeaker has been heard of late, or has not played long enough to tell."""
-        return self._played_s < _DOUBT_S or self._echo_lately_s > _ECHO_S
+        """Whether the microphone has heard the loudspeaker of late."""
+        return self._echo_lately_s > _ECHO_S
 
     @property
     def erle_db(self) -> float | None:

@@ -68,16 +68,17 @@ def judge(state: State, barge: Barge, policy: Policy, *, over: bool) -> Step:
     """What the words of an interruption mean; ``over``: no more are coming."""
     judges, text = policy.judges, barge.text or ""
     playing = state.reply.text if state.reply is not None else ""
-    words = len(text.split())
-    if words == 0 or judges.echo(text, playing):
+    if not text or judges.echo(text, playing):
         return carry_on(state, policy) if over else (state, [])
     if judges.order(text):
         return _take_turn(state, barge)
     if judges.backchannel(text):
         return carry_on(state, policy) if over else (state, [])
-    if over or words >= policy.confirm_words:
-        return _take_turn(state, barge)
-    return state, []
+    # The end of what is being said may be half a word: "go on" is heard as "go aunt" on the way.
+    sure = len(barge.stable.split()) >= policy.confirm_words and not judges.backchannel(
+        barge.stable
+    )
+    return _take_turn(state, barge) if over or sure else (state, [])
 
 
 def _take_turn(state: State, barge: Barge) -> Step:
@@ -86,7 +87,13 @@ def _take_turn(state: State, barge: Barge) -> Step:
     assert reply is not None
     turn = TurnId(state.turns + 1)
     speech = Speech(
-        turn, barge.start_s, barge.last_s, barge.voiced_s, 0, barge.text or "", barge.asked_s
+        turn,
+        barge.start_s,
+        barge.last_s,
+        barge.voiced_s,
+        text=barge.text or "",
+        text_to_s=barge.text_to_s,
+        asked_s=barge.asked_s,
     )
     state = replace(state, turns=turn, speech=speech, reply=None, barge=None, asked=False)
     return state, [do.Cut(reply.turn, reply.revision)]

@@ -75,7 +75,7 @@ class Policy:
 
     Short, because both can be taken back and the detector is up to 0.1 s behind a soft beginning.
     """
-    confirm_s: float = 0.6
+    confirm_s: float = 0.9
     confirm_backchannel_s: float = 1.3
     """Voice that takes the turn without words, and when what was made out is a backchannel."""
     confirm_words: int = 2

@@ -54,6 +54,8 @@ class Barge:
     asked_to_s: float = 0.0
     """End of the sound that was last sent to be written down."""
     text: str | None = None
+    stable: str = ""
+    """The front of the text that two hypotheses agreed on."""
     text_to_s: float = 0.0
 
 

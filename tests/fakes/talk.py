@@ -59,11 +59,12 @@ class Talk:
         assert reply is not None
         self.tell(ev.Final(self.at_s, reply.turn, reply.revision, text))
 
-    def partial(self, text: str) -> None:
+    def partial(self, text: str, stable: str | None = None) -> None:
         """The recogniser answers what was last asked."""
         asked = self.of(do.Transcribe)[-1][1]
         assert isinstance(asked, do.Transcribe)
-        self.tell(ev.Partial(self.at_s, asked.turn, text, text, asked.end_s))
+        stable = text if stable is None else stable
+        self.tell(ev.Partial(self.at_s, asked.turn, text, stable, asked.end_s))
 
     def answer(self, text: str = "This is a long answer to it.", made_s: float = 4.0) -> None:
         """The answer is made."""

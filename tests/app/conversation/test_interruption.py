@@ -17,7 +17,7 @@ def test_an_interruption_ducks_pauses_and_takes_the_turn() -> None:
     talk.until_speaking()
     talk.done.clear()
     onset_s = talk.at_s
-    talk.voice(0.7)
+    talk.voice(1.0)
     assert kinds(talk)[:2] == [do.Gain, do.Pause]
     assert talk.of(do.Gain)[0][0] - onset_s <= 0.1
     assert talk.of(do.Pause)[0][0] - onset_s <= 0.16
@@ -28,6 +28,18 @@ def test_an_interruption_ducks_pauses_and_takes_the_turn() -> None:
     assert isinstance(answer, do.Answer)
     assert answer.turn == 2
     assert answer.start_s == pytest.approx(onset_s, abs=0.01)
+
+
+def test_half_a_word_takes_nothing() -> None:
+    talk = Talk()
+    talk.until_speaking()
+    talk.voice(0.4)
+    talk.partial("go aunt", stable="go")
+    assert not talk.of(do.Cut)
+    talk.quiet(0.3)
+    talk.partial("mhm")
+    talk.quiet(0.1)
+    assert talk.of(do.Resume)
 
 
 @pytest.mark.parametrize("words", ["stop", "what about tomorrow"])
