@@ -42,6 +42,7 @@ class Section(QFrame):
         super().__init__()
         self.setProperty("kind", "card")
         self.setAccessibleName(title)
+        self._rules: dict[QWidget, QFrame] = {}
         self._column = QVBoxLayout(self)
         self._column.setContentsMargins(18, 14, 18, 14)
         self._column.setSpacing(12)
@@ -53,7 +54,13 @@ class Section(QFrame):
             rule = QFrame()
             rule.setProperty("kind", "rule")
             self._column.addWidget(rule)
+            self._rules[row] = rule
         self._column.addWidget(row)
+
+    def show_row(self, row: QWidget, on: bool) -> None:
+        """Show a row and its hairline, or neither."""
+        row.setVisible(on)
+        self._rules[row].setVisible(on)
 
 
 class Row(QWidget):

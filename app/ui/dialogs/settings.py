@@ -180,6 +180,7 @@ class SettingsDialog(PageDialog):
             self.server_model,
         )
         section.add(self.server_row)
+        self.models = section
         return section
 
     def _recording(self) -> Section:
@@ -258,7 +259,7 @@ class SettingsDialog(PageDialog):
             self._show_model(model)
         default = str(Settings.model_fields["recordings"].get_default(call_default_factory=True))
         self.paths["recordings"].show_value(str(chosen.recordings), default, "")
-        self.server_row.setEnabled(chosen.llm_is_server)
+        self.models.show_row(self.server_row, chosen.llm_is_server)
         self.later.setVisible(self._choices.needs_restart)
         self.problem.hide()
 

@@ -75,7 +75,7 @@ STATES: dict[str, Sequence[Shown]] = {
         phase(Phase.LISTENING),
     ],
 }
-DIALOGS = ("settings", "about")
+DIALOGS = ("settings", "settings-models", "settings-end", "about", "about-end")
 SIZES = ((480, 600), (420, 480), (1600, 1000))
 
 
@@ -154,10 +154,15 @@ class _Window:
         self.live.level = Levels(microphone_db=loud, loudspeaker_db=own, recorded_s=65.4)
         settle()
         self.session.status.poll()
-        if self.name == "settings":
+        if self.name.startswith("settings"):
             self.window.show_settings()
-        elif self.name == "about":
+        elif self.name.startswith("about"):
             self.window.show_about()
+        settle()
+        if self.window.dialog is not None:
+            bar = self.window.dialog.area.verticalScrollBar()
+            shares = {"models": 0.55, "end": 1.0}
+            bar.setValue(round(bar.maximum() * shares.get(self.name.rpartition("-")[2], 0.0)))
         return self.window
 
     def __exit__(self, *_: object) -> None:

@@ -140,12 +140,12 @@ def test_a_server_is_named_without_what_is_secret(
     dialog: SettingsDialog, choices: SettingsViewModel
 ) -> None:
     row = dialog.paths["llm"]
-    assert not dialog.server_model.isEnabled()
+    assert not dialog.server_model.isVisible()
     row.field.setText("http://me:secret@127.0.0.1:8080/v1")
     row.field.editingFinished.emit()
     assert choices.settings.llm_is_server
     assert row.state.text().endswith("From the next start: 127.0.0.1:8080")
-    assert dialog.server_model.isEnabled()
+    assert dialog.server_model.isVisible()
     dialog.server_model.setText(" qwen ")
     dialog.server_model.editingFinished.emit()
     assert choices.settings.llm_model == "qwen"
