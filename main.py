@@ -27,7 +27,10 @@ def main() -> int:
         if has_screen():
             from app.ui.start import open_window
 
-            return open_window()
+            code = open_window()
+            sys.stderr.flush()
+            # All of ours is closed and saved. What native libraries still do at exit can take seconds.
+            os._exit(code)
     from app import cli
 
     return cli.main(sys.argv[1:])

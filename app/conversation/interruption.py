@@ -72,7 +72,7 @@ def judge(state: State, barge: Barge, policy: Policy, *, over: bool) -> Step:
         return carry_on(state, policy) if over else (state, [])
     if judges.order(text):
         return _take_turn(state, barge)
-    if judges.backchannel(text):
+    if judges.backchannel(text) or (over and barge.voiced_s < policy.short_s):
         return carry_on(state, policy) if over else (state, [])
     # The end of what is being said may be half a word: "go on" is heard as "go aunt" on the way.
     sure = len(barge.stable.split()) >= policy.confirm_words and not judges.backchannel(

@@ -79,6 +79,8 @@ class Policy:
     confirm_backchannel_s: float = 1.3
     """Voice that takes the turn without words, and when what was made out is a backchannel."""
     confirm_words: int = 2
+    short_s: float = 0.5
+    """Voice shorter than this takes the turn only by an order: it is mostly an "mhm", misheard."""
     barge_end_s: float = 0.2
     """Silence after which an interruption is over and is judged."""
     give_up_s: float = 1.5

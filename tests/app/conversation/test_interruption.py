@@ -66,14 +66,17 @@ def test_backchannel_noise_and_echo_let_the_answer_go_on(words: str) -> None:
     assert not talk.of(do.Cut)
 
 
-def test_one_word_that_is_over_takes_the_turn() -> None:
+@pytest.mark.parametrize(("seconds", "words", "cuts"), [(0.64, "paris", 1), (0.32, "hat", 0)])
+def test_one_word_that_is_over_takes_the_turn_unless_it_was_very_short(
+    seconds: float, words: str, cuts: int
+) -> None:
     talk = Talk()
     talk.until_speaking()
-    talk.voice(0.32)
+    talk.voice(seconds)
     talk.quiet(0.3)
-    talk.partial("paris")
+    talk.partial(words)
     talk.quiet(0.1)
-    assert len(talk.of(do.Cut)) == 1
+    assert len(talk.of(do.Cut)) == cuts
 
 
 def test_a_short_sound_is_only_ducked() -> None:
