@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from app.audio.room import room
 from app.audio.virtual import VirtualDevice
@@ -15,6 +16,8 @@ from app.conversation.simulation import Profile, Simulation, as_measured
 from app.core.clock import SystemClock
 from app.core.live_ports import EchoCanceller
 from app.core.types import FloatArray
+from app.recording.recorder import DiskRecorder, Queues
+from app.recording.session import About
 
 PROFILES: dict[str, Profile] = {"measured": as_measured, "rtx4090": rtx4090}
 
@@ -28,13 +31,18 @@ class LiveStage:
     make_echo: Callable[[], EchoCanceller]
     profile: Profile
 
-    def simulation(self, scene: Scene, *, keep_s: float | None = None) -> Simulation:
-        """A fresh conversation in the scene's room with its background noise."""
+    def simulation(
+        self, scene: Scene, *, keep_s: float | None = None, record: Path | None = None
+    ) -> Simulation:
+        """A fresh conversation in the scene's room with its background noise, perhaps recorded."""
         device = virtual_device(scene, keep_s)
+        recorder = record and DiskRecorder(
+            record, About(), SystemClock(), lambda _: None, queues=Queues(threaded=False)
+        )
         parts = live_parts(
             self.brains, self.make_echo(), self.policy, SystemClock(), scene.seed % (1 << 16)
         )
-        return Simulation(parts, device, self.profile)
+        return Simulation(parts, device, self.profile, recorder)
 
     def recognise(self, at_16k: FloatArray) -> str:
         """The assistant's own recogniser: it knows the voice that it listens to here."""

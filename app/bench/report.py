@@ -60,6 +60,7 @@ TARGETS = (
     Target("E8", "self_interruptions", 0, "self-interruptions"),
     Target("E9", "hallucinated_turns_per_hour", 0, "invented turns per hour"),
     Target("E10", "memory_growth_mb", 100, "memory growth, MB"),
+    Target("E10", "recorder_off_samples", 48, "recording off its clock, samples"),
 )
 
 _PERCENT = (

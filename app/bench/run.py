@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import random
+import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 
+from app.audio.virtual import OUTPUT_LATENCY_S
 from app.bench import texts
 from app.bench.memory import resident_mb
 from app.bench.noises import NOISES, noise
+from app.bench.recorded import off_samples
 from app.bench.score import Marks, heard_words, marks
 from app.bench.sets import Item, Kind, Phrase, Scene
 from app.bench.stage import Stage, Watched
@@ -32,6 +37,8 @@ _ATTEMPTS = 3
 _MATCH_S = 0.12
 _BACK_S = 1.5
 _MATCHING = 0.8
+_KEPT_S = 90.0
+_ROOM_BYTES = 4_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,33 +189,40 @@ class Performer:
     # --------------------------------------------------------------------------- the long run
 
     def _soak(self, item: Item) -> Iterator[tuple[Kind, Marks]]:
-        """Everything in turn in one conversation, with the memory measured along the way."""
-        simulation = self.stage.simulation(replace(item.scene, room="desk"), keep_s=90.0)
-        rng = random.Random(f"{item.scene.seed} soak")
-        watched = Watched(simulation)
-        begun_mb: float | None = None
-        log_first, number = len(simulation.log), 0
-        try:
-            while watched.now_s < item.seconds:
-                watched.begin()
-                part = _part(item, number, rng)
-                number += 1
-                take = self.play(part, watched)
-                yield part.kind, marks(take)
-                watched.until(lambda: simulation.log[-1]["kind"] in ("turn", "drop"), 15.0)
-                watched.run(rng.uniform(1.0, 6.0))
-                if begun_mb is None and watched.now_s > item.seconds / 12:
-                    begun_mb = resident_mb()
-            now_mb = resident_mb()
-            extra = {}
+        """Everything in turn in one recorded conversation, with the memory measured along the way."""
+        with tempfile.TemporaryDirectory(prefix="parley-soak-") as folder:
+            # An hour is a gigabyte.
+            roomy = shutil.disk_usage(folder).free > _ROOM_BYTES * item.seconds / 3600
+            record = Path(folder) if roomy else None
+            scene = replace(item.scene, room="desk")
+            simulation = self.stage.simulation(scene, keep_s=_KEPT_S, record=record)
+            rng = random.Random(f"{item.scene.seed} soak")
+            watched = Watched(simulation)
+            begun_mb: float | None = None
+            number = 0
+            try:
+                while watched.now_s < item.seconds:
+                    watched.begin()
+                    part = _part(item, number, rng)
+                    number += 1
+                    yield part.kind, marks(self.play(part, watched))
+                    watched.until(lambda: simulation.log[-1]["kind"] in ("turn", "drop"), 15.0)
+                    watched.run(rng.uniform(1.0, 6.0))
+                    if begun_mb is None and watched.now_s > item.seconds / 12:
+                        begun_mb = resident_mb()
+                now_mb = resident_mb()
+            finally:
+                simulation.close()
+            extra: dict[str, float] = {}
             if begun_mb is not None and now_mb is not None:
                 extra["memory_growth_mb"] = now_mb - begun_mb
-            empty = Loud(0.0, np.zeros(0, np.float32))
-            log = simulation.log[log_first:]
-            whole = Take(item, 0.0, watched.now_s, log, (), empty, extra=extra)
+            for wav in Path(folder).glob("*/*.wav"):
+                off = off_samples(wav, simulation.device, watched.now_s, OUTPUT_LATENCY_S)
+                if off is not None:
+                    extra["recorder_off_samples"] = off
+            silent = Loud(0.0, np.zeros(0, np.float32))
+            whole = Take(item, 0.0, watched.now_s, simulation.log, (), silent, extra=extra)
             yield Kind.SOAK, marks(whole)
-        finally:
-            simulation.close()
 
 
 def _part(item: Item, number: int, rng: random.Random) -> Item:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -84,8 +85,13 @@ class Simulation(Protocol):
 class Stage(Protocol):
     """Makes conversations out of loaded models."""
 
-    def simulation(self, scene: Scene, *, keep_s: float | None = None) -> Simulation:
-        """A fresh conversation in that room; its device remembers ``keep_s`` of what it played."""
+    def simulation(
+        self, scene: Scene, *, keep_s: float | None = None, record: Path | None = None
+    ) -> Simulation:
+        """A fresh conversation in that room; its device remembers ``keep_s`` of what it played.
+
+        With ``record`` it is recorded in a new folder in there.
+        """
         ...
 
     def recognise(self, at_16k: FloatArray) -> str:

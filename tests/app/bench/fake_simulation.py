@@ -167,7 +167,7 @@ class FakeStage:
         self.script = script
         self.made: list[FakeSimulation] = []
 
-    def simulation(self, scene, *, keep_s=None) -> FakeSimulation:
+    def simulation(self, scene, *, keep_s=None, record=None) -> FakeSimulation:
         self.made.append(FakeSimulation(self.script))
         return self.made[-1]
 

@@ -65,6 +65,7 @@ def test_every_target_is_of_a_figure_that_exists() -> None:
         **dict.fromkeys(("reply_ms", "duck_ms", "stop_ms", "heard_words_off", "erle_db"), 1.0),
         **dict.fromkeys(("lost_words", "repeated_words", "self_interruptions", "talk_s"), 1.0),
         **dict.fromkeys(("hallucinated_turns", "seconds", "memory_growth_mb"), 1.0),
+        "recorder_off_samples": 0.0,
     }
     found = figures([marks])
     assert all(target.figure in found for target in TARGETS)
