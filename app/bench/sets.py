@@ -140,7 +140,7 @@ def _item(name: str, kind: Kind, number: int, seed: int) -> Item:
         phrases = (Phrase(_turn_of(texts.MURMURS, number)),)
     elif kind is Kind.NOISE:
         sound = NOISES[number % len(NOISES)]
-        gain_db = round(rng.uniform(-30, -12), 1)
+        gain_db = round(rng.uniform(-24, -6), 1)
     if name in ("E7", "E8"):
         scene = Scene(
             scene.seed,
@@ -192,7 +192,7 @@ def _quiet(name: str, number: int, rng: random.Random) -> Item:
         Kind.QUIET,
         number,
         scene,
-        gain_db=round(rng.uniform(-30, -12), 1),
+        gain_db=round(rng.uniform(-24, -6), 1),
         sound=sound,
         delay_s=round(rng.uniform(2.0, 8.0), 3),
         seconds=20.0,

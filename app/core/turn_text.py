@@ -200,7 +200,8 @@ _DANGLING = frozenset(
     we've they've you've let's what's where's who's how's
     very quite rather extremely""".split()
 )
-_FILLERS = frozenset("um uh er erm umm uhh ehm hmm hm mm ah so like".split())
+# "umb" and "ome" are how whisper-nano writes a long "um".
+_FILLERS = frozenset("um uh er erm umm uhm uhh ehm hmm hm mm ah so like umb ome".split())
 _SOFT_FILLERS = frozenset("well actually basically anyway".split())
 _PREPOSITIONS = frozenset(
     "for with about to at by on in near behind under through after before".split()
@@ -233,6 +234,8 @@ _NUMBERS = frozenset(
     sixteen seventeen eighteen nineteen twenty thirty forty fifty sixty seventy eighty ninety hundred
     thousand million double triple""".split()
 )
+_SPELT = frozenset("number phone code pin password digits count".split())
+"""What is said digit by digit."""
 _TENS = frozenset("twenty thirty forty fifty sixty seventy eighty ninety".split())
 _HOURS = frozenset("one two three four five six seven eight nine ten eleven twelve".split())
 _MINUTES = frozenset("ten fifteen twenty thirty forty fifty".split())
@@ -354,6 +357,8 @@ def _number_score(words: list[str]) -> float | None:
     if not run:
         return None
     if len(run) == 1 or _is_one_number(run) or _is_time(run):
+        if _SPELT.intersection(words):
+            return 0.35
         lead = words[-len(run) - 1] if len(words) > len(run) else ""
         # "Set a timer for ten ..." wants its unit; "at ten", "I am ten" do not.
         return 0.35 if lead in ("for", "in", "about", "around", "number", "another") else None

@@ -48,6 +48,8 @@ UNFINISHED = (
     "I would like too.",
     "If it rains tomorrow, then",
     "Please explain to me how",
+    "I think that, umb.",
+    "The code is for to seven.",
     "Is it true that",
     "I used to live in",
     "I need um",
