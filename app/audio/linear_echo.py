@@ -29,11 +29,14 @@ _TAPS = 2 * _HALF + 1
 DELAY_SAMPLES = 2 * _HALF
 """What comes out is so much late, 2 ms."""
 _CUT_HZ = 7_400.0
-# What a room is expected to do before anything is known: -15 dB at once, then falling.
-_PRIOR = 0.03
-_PRIOR_FALL = 0.85
-# By how much the room is expected to change from block to block.
-_STAYS = 0.9993
+# What a room is expected to do before anything is known: its echo begins within 100 ms, at about
+# -20 dB in each part, and falls by a tenth with every later part of 10 ms.
+_PRIOR = 0.01
+_PRIOR_PARTS = 10
+_PRIOR_FALL = 0.9
+# By how much the room is expected to change from block to block; clocks that drift apart by 20 ppm
+# are followed without loss.
+_STAYS = 0.998
 _NEAR_SMOOTHING = 0.8
 _LEAST = 1e-6
 # Adding more than it takes away, over about 100 ms, is worse than doing nothing.
@@ -71,10 +74,9 @@ class LinearEcho:
 
     def _forget(self, prior: float) -> None:
         """Nothing is known of the room, except how loud echoes may be."""
-        self._prior = prior
-        expected = prior * _PRIOR_FALL ** np.arange(_PARTS, dtype=np.float32)
+        expected = prior * _prior_shape()
         self._room: _Complex = np.zeros((_PARTS, _BINS), np.complex64)
-        self._doubt = np.repeat(expected[:, None].astype(np.float32), _BINS, axis=1)
+        self._doubt = np.repeat(expected[:, None], _BINS, axis=1)
         self._near_power = np.zeros(_BINS, np.float32)
         self._in = self._out = 0.0
         self._loud_in = self._loud_out = 0.0
@@ -83,8 +85,7 @@ class LinearEcho:
 
     def loosen(self) -> None:
         """The room has changed: doubt what was learnt, but begin from it."""
-        expected = _PRIOR * _PRIOR_FALL ** np.arange(_PARTS, dtype=np.float32)
-        self._doubt = np.maximum(self._doubt, expected[:, None])
+        self._doubt = np.maximum(self._doubt, _PRIOR * _prior_shape()[:, None])
         self._worked = False
 
     @property
@@ -115,7 +116,8 @@ class LinearEcho:
             echo = self._learn(self._lowered(near_line), low_far)
         line = np.concatenate([self._echo_tail, echo])
         self._echo_tail = line[_SIZE:]
-        return late - (sliding_window_view(line, len(self._between)) @ self._between).ravel()
+        echo_48k = (sliding_window_view(line, len(self._between)) @ self._between).ravel()
+        return np.asarray(late - echo_48k, np.float32)
 
     def _lowered(self, line: FloatArray) -> FloatArray:
         """480 samples and the 96 before them to (160,) at 16 kHz."""
@@ -158,9 +160,15 @@ class LinearEcho:
         if self._out > _WORSE * self._in + 1e-6:
             # A room that worked has changed; where nothing ever did, there may be no echo at all.
             self._changes += self._worked
-            self._forget(_PRIOR if self._worked else max(0.1 * self._prior, 1e-5))
+            self._forget(_PRIOR if self._worked else 0.1 * _PRIOR)
             return np.zeros(_SIZE, np.float32)
         return echo
+
+
+def _prior_shape() -> FloatArray:
+    """(40,): how much of an echo each part may hold, relative to the first."""
+    later = np.maximum(np.arange(_PARTS) - _PRIOR_PARTS, 0)
+    return (_PRIOR_FALL**later).astype(np.float32)
 
 
 def _low_pass() -> FloatArray:

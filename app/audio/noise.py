@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Literal
 
 import numpy as np
@@ -20,10 +21,17 @@ _TALKERS = 6
 def noise_loop(kind: NoiseKind, seed: int = 0) -> FloatArray:
     """20 s of noise at 48 kHz with an RMS of 1 whose end goes on in its beginning.
 
-    Noise is shaped in the frequency domain, which makes it periodic. ``babble`` is six buzzing
-    voices with wandering pitch and syllables of about 4 Hz, coloured as speech is on average.
+    Each kind is made once; ``seed`` chooses where in it to begin. Noise is shaped in the frequency
+    domain, which makes it periodic. ``babble`` is six buzzing voices with wandering pitch and
+    syllables of about 4 Hz, coloured as speech is on average.
     """
-    random = np.random.default_rng([seed, 101])
+    loop = _loop(kind)
+    return np.roll(loop, int(np.random.default_rng([seed, 101]).integers(len(loop))))
+
+
+@cache
+def _loop(kind: NoiseKind) -> FloatArray:
+    random = np.random.default_rng(101)
     length = _LOOP_S * SESSION_RATE_HZ
     frequency = np.fft.rfftfreq(length, 1 / SESSION_RATE_HZ)
     if kind == "babble":

@@ -63,7 +63,7 @@ def test_an_echo_is_the_convolution_with_the_response(delay: int, length: int, s
     random = np.random.default_rng(seed)
     played = random.standard_normal(480 * 30).astype(np.float32)
     played[480 * 8 : 480 * 20] *= random.integers(0, 2)  # also with a pause
-    response = random.standard_normal(length).astype(np.float32) / 50
+    response = (random.standard_normal(length) / 50).astype(np.float32)
     wanted = np.convolve(played.astype(np.float64), response)
     wanted = np.concatenate([np.zeros(delay), wanted])[: len(played)]
     got = _through(EchoPath(Room("", 0.0, response), delay), played)

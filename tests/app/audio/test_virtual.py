@@ -16,7 +16,7 @@ TONE_24K = (0.5 * np.sin(2 * np.pi * 440 * np.arange(24_000) / 24_000)).astype(n
 def test_what_is_said_is_delivered_after_the_input_latency_to_the_sample() -> None:
     device = VirtualDevice(input_latency_s=0.02)
     device.step()
-    said = np.arange(1, 1_001, dtype=np.float32) / 2_000
+    said = (np.arange(1, 1_001) / 2_000).astype(np.float32)
     end_s = device.say(said, at_s=0.1)
     near, _ = joined([device.step() for _ in range(20)])
     assert end_s == pytest.approx(0.1 + 1_000 / 48_000)
@@ -64,6 +64,7 @@ def test_heard_is_what_has_left_the_loudspeaker() -> None:
     device = VirtualDevice(output_latency_s=0.03)
     feeder = Feeder(device, TONE_24K)
     far: list[np.ndarray] = []
+    played = device.played()
     for _ in range(60):
         far += [block.far for block in feeder.steps(0.01)]
         played = device.played()
