@@ -67,7 +67,8 @@ def test_the_table_of_rooms_and_levels(capsys: pytest.CaptureFixture[str]) -> No
             figures.setdefault(name, []).append(db(near[late]) - db(clean[late]))
     with capsys.disabled():
         for name, row in figures.items():
-            print(f"{name:12}", "  ".join(f"{erle_db:5.1f}" for erle_db in row))
+            figure = "  ".join(f"{erle_db:5.1f}" for erle_db in row)
+            sys.stdout.write(f"\n{name:12} {figure}")
     every = [erle_db for row in figures.values() for erle_db in row]
     assert min(every) > 15
     assert np.mean(every) > 25
