@@ -86,7 +86,9 @@ def test_a_short_sound_is_only_ducked() -> None:
     talk.voice(0.096)
     talk.quiet(0.3)
     assert kinds(talk) == [do.Gain, do.Gain]
-    assert talk.of(do.Gain)[-1][1] == do.Gain(0.0, pytest.approx(0.1))
+    back = talk.of(do.Gain)[-1][1]
+    assert isinstance(back, do.Gain)
+    assert (back.db, back.ramp_s) == pytest.approx((0.0, 0.1))
 
 
 def test_a_mere_order_to_be_silent_is_obeyed_and_not_answered() -> None:
