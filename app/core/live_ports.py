@@ -89,9 +89,11 @@ class SoundDevice(Protocol):
     def start(self, on_block: Callable[[DuplexBlock], None]) -> None:
         """Begin; ``on_block`` is called for every 10 ms, on one thread, never on the device's own.
 
+        A missing microphone or loudspeaker is no error: blocks come with silence, speech plays to
+        nowhere in real time, the name is '' and ``problem`` says what to do; it is used when it comes.
+
         Raises:
-            SoundError: when no loudspeaker can be opened. A missing microphone is no error: blocks
-                come with silence, ``microphone`` is '' and ``problem`` says what to do.
+            SoundError: when sound cannot be used on this machine at all.
         """
         ...
 
