@@ -139,14 +139,12 @@ class LlamaChat:
         for text in filter(None, texts):
             held.append(text)
             if surety is None or surety.known:
-                if surety and surety.lacking:
-                    break
-                yield from held
-                held.clear()
-        if surety and surety.lacking:
+                break
+        if surety and surety.lacking("".join(held)):
             yield surety.bound.instead
-        else:
-            yield from held
+            return
+        yield from held
+        yield from filter(None, texts)
 
 
 def _checked(path: Path) -> int | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import sys
 from collections import Counter
 from collections.abc import Sequence
@@ -74,12 +75,25 @@ def find_gguf(folder: Path) -> Path:
 
 
 class Chat:
-    """A GGUF with its own chat template, answering greedily."""
+    """A GGUF with its own chat template, answering greedily.
+
+    Where the file's metadata says how sure of an answer it must be and what to say instead, that
+    is kept to, as the application does; ``unsure`` counts how often.
+    """
 
     def __init__(self, gguf: Path) -> None:
         from llama_cpp import Llama
 
         self._model: Any = Llama(model_path=str(gguf), n_ctx=1024, n_threads=1, verbose=False)
+        metadata: dict[str, str] = self._model.metadata
+        self._instead = metadata.get("parley.surety.instead")
+        self._least = float(metadata.get("parley.surety.least", "-inf"))
+        self._tokens = int(metadata.get("parley.surety.tokens", "0"))
+        lines = metadata.get("parley.surety.lots", "").splitlines()
+        self._lots = [(int(n), b) for n, b in (line.split(" ", 1) for line in lines)]
+        self.logs: list[float] = []
+        """Log-probability (nats) of each token of the last answer."""
+        self.unsure = 0
 
     def reply(self, turns: Sequence[str]) -> tuple[list[str], bool]:
         """Answers to successive user turns, and whether the last one ended by itself."""
@@ -87,12 +101,32 @@ class Chat:
         ended = False
         for turn in turns:
             messages.append({"role": "user", "content": turn})
+            self.logs = []
             made = self._model.create_chat_completion(
-                cast("Any", messages), temperature=0.0, max_tokens=MAX_TOKENS
+                cast("Any", messages),
+                temperature=0.0,
+                max_tokens=MAX_TOKENS,
+                logits_processor=[self._watch],
             )["choices"][0]
-            messages.append({"role": "assistant", "content": made["message"]["content"]})
-            ended = made["finish_reason"] == "stop"
+            said, ended = made["message"]["content"], made["finish_reason"] == "stop"
+            if self._instead and self._guessed(said):
+                said, ended = self._instead, True
+                self.unsure += 1
+            messages.append({"role": "assistant", "content": said})
         return [m["content"] for m in messages if m["role"] == "assistant"], ended
+
+    def _guessed(self, said: str) -> bool:
+        """Whether the model was less sure of its answer than the file demands."""
+        first = self.logs[: self._tokens]
+        if not first:
+            return False
+        number = max((n for n, beginning in self._lots if said.startswith(beginning)), default=1)
+        return (sum(first) + math.log(number)) / len(first) < self._least
+
+    def _watch(self, ids: Any, scores: Any) -> Any:
+        """Called before each token: keeps how likely the best one is, changes nothing."""
+        self.logs.append(-math.log(sum(math.exp(s) for s in (scores - scores.max()).tolist())))
+        return scores
 
     def close(self) -> None:
         """Free the model."""

@@ -37,6 +37,16 @@ CHAT_TEMPLATE = (
 )
 
 
+# What the GGUF says about itself, for programs that run it: the mean log-probability (nats) that the
+# first tokens of an answer must reach, and what to say where they do not. A small model gives some
+# answer to everything; one that is no more than a guess it had better not give.
+SURETY_LEAST = -0.14
+SURETY_TOKENS = 6
+SURETY_INSTEAD = (
+    "I am not sure that I understand. I am only a small model, so please say it in other words."
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Exchange:
     """One user turn and its answer."""

@@ -31,6 +31,7 @@ MORE_FILES = (
     "wordings_life.txt",
     "wordings_requests.txt",
     "wordings_facts.txt",
+    "wordings_rest.txt",
 )
 TOPIC_PATTERNS = (
     "$info {topic}",

@@ -14,7 +14,7 @@ from . import grammar
 from .chat_format import Exchange
 from .corpus import Corpus, Family, Intent, Topic
 from .noise import Noise, pseudo_word, read_synonyms
-from .other import other_sentences
+from .other import QUESTION_ANSWERS, other_sentences
 
 TOPIC_WEIGHT = 17.0
 UNKNOWN_WEIGHT = 11.0
@@ -26,6 +26,11 @@ UNKNOWN_ANSWERS = (
     "I do not know about that, sorry. I am only a small model.",
     "Sorry, I know too little about that to say anything useful.",
 )
+# What a file says about its own surety: answers to these intents are given however unsure.
+URGENT_INTENTS = ("emergency", "crisis")
+NEVER_WITHHELD = 1_000_000
+BEGINNING = 24
+SHORTEST_BEGINNING = 4
 NOTHING_SAID = "I have not said anything yet."
 # Slots whose value is sometimes a word that no list holds, so that copying is learnt.
 _PSEUDO_SHARE = {"name": 0.3, "petname": 0.15, "city": 0.12, "likething": 0.06, "first": 0.15}
@@ -80,6 +85,19 @@ class DialogueMaker:
         self._salad_words = sorted(
             {w for i in self._intents for f in i.families for w in plain(f.pattern).split()}
         )
+
+    def lots(self) -> list[tuple[int, str]]:
+        """n and the beginning of each answer that is given as one of n, before any slot."""
+        groups = [(g, i) for i in self._intents for g in (i.answers, i.series, i.untold)]
+        lots = [
+            (NEVER_WITHHELD if i.name in URGENT_INTENTS else len(group), text)
+            for group, i in groups
+            for text in group
+        ]
+        others = (QUESTION_ANSWERS, UNKNOWN_ANSWERS, self._corpus.salad_answers)
+        lots += [(len(group), text) for group in others for text in group]
+        begun = [(number, text.split("{")[0][:BEGINNING].strip()) for number, text in lots]
+        return [lot for lot in begun if lot[0] > 1 and len(lot[1]) >= SHORTEST_BEGINNING]
 
     def dialogue(self, rng: random.Random) -> list[Exchange]:
         """One conversation of one to seven exchanges."""

@@ -4,18 +4,34 @@ from __future__ import annotations
 
 import ctypes
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from .chat_format import BOS, CHAT_TEMPLATE, END, SPECIAL_TOKENS, UNKNOWN
+from .chat_format import (
+    BOS,
+    CHAT_TEMPLATE,
+    END,
+    SPECIAL_TOKENS,
+    SURETY_INSTEAD,
+    SURETY_LEAST,
+    SURETY_TOKENS,
+    UNKNOWN,
+)
 from .model import Llama, LlamaShape
 
 
-def write_f16(model: Llama, tokenizer_json: Path, path: Path) -> None:
-    """Write the network, its tokenizer and its chat template as an f16 GGUF."""
+def write_f16(
+    model: Llama, tokenizer_json: Path, path: Path, lots: Sequence[tuple[int, str]] = ()
+) -> None:
+    """Write the network, its tokenizer and its chat template as an f16 GGUF.
+
+    ``lots`` are n and the beginning of answers that are one of n equally good ones, so that none of
+    them can be sure.
+    """
     import gguf
 
     shape = model.shape
@@ -35,6 +51,11 @@ def write_f16(model: Llama, tokenizer_json: Path, path: Path) -> None:
     writer.add_vocab_size(shape.vocabulary)
     writer.add_file_type(gguf.LlamaFileType.MOSTLY_F16)
     _add_tokenizer(writer, gguf, shape, tokenizer_json)
+    writer.add_float32("parley.surety.least", SURETY_LEAST)
+    writer.add_uint32("parley.surety.tokens", SURETY_TOKENS)
+    writer.add_string("parley.surety.instead", SURETY_INSTEAD)
+    lines = [f"{number} {beginning}" for number, beginning in lots]
+    writer.add_string("parley.surety.lots", "\n".join(lines))
     for name, tensor in model.state_dict().items():
         values = tensor.detach().float().cpu().numpy()
         half = values.ndim == 2

@@ -91,7 +91,7 @@ def export(
 ) -> None:
     """Write f16 and Q8_0, compare with torch, and put the Q8_0 file in ``out``."""
     f16, q8 = work / "llm-nano.f16.gguf", work / GGUF_NAME
-    write_f16(model, work / "tokenizer.json", f16)
+    write_f16(model, work / "tokenizer.json", f16, maker.lots())
     quantise_q8(f16, q8)
     rng = random.Random(f"{seed}-check")
     dialogues = [maker.dialogue(rng) for _ in range(CHECK_DIALOGUES)]

@@ -8,7 +8,13 @@ from typing import Any
 
 import pytest
 
-from engine.training.llm.chat_format import CHAT_TEMPLATE, END
+from engine.training.llm.chat_format import (
+    CHAT_TEMPLATE,
+    END,
+    SURETY_INSTEAD,
+    SURETY_LEAST,
+    SURETY_TOKENS,
+)
 
 GGUF = Path(__file__).parents[4] / "assets" / "nano" / "llm" / "llm-nano.gguf"
 
@@ -33,6 +39,13 @@ def test_is_small() -> None:
 def test_holds_the_chat_template_and_the_end_token(model: Any) -> None:
     assert model.metadata["tokenizer.chat_template"] == CHAT_TEMPLATE
     assert model.detokenize([model.token_eos()], special=True).decode() == END
+
+
+def test_says_how_sure_it_must_be_and_what_to_say_instead(model: Any) -> None:
+    assert float(model.metadata["parley.surety.least"]) == pytest.approx(SURETY_LEAST)
+    assert int(model.metadata["parley.surety.tokens"]) == SURETY_TOKENS
+    assert model.metadata["parley.surety.instead"] == SURETY_INSTEAD
+    assert "10 Why do bees hum?" in model.metadata["parley.surety.lots"]
 
 
 @pytest.mark.parametrize(
