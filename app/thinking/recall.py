@@ -3,7 +3,8 @@
 Name, home, job, age, favourites, and what somebody or something of his is called. A small language
 model forgets such things after a few turns, or mixes them up; code does not. Both sides are narrow
 patterns over whole clauses, so that anything else goes to the model; nothing is kept beyond the
-messages of the conversation. Pure functions.
+messages of the conversation. Who only says
+his name is greeted by it, because small models garble names. Pure functions.
 """
 
 from __future__ import annotations
@@ -23,10 +24,13 @@ class Fact:
 
     subject: str
     text: str
+    value: str
 
 
 def recall(told: Sequence[str], question: str) -> str | None:
     """The answer when ``question`` asks for what the user lines in ``told`` gave, else None.
+
+    A ``question`` that is nothing but the user's name is answered with a greeting.
 
     The latest of several statements counts. Never an answer from anything but the user's own words.
     """
@@ -37,13 +41,30 @@ def recall(told: Sequence[str], question: str) -> str | None:
         (s for s in map(_subjects, dict.fromkeys((unwrap(tokens), " ".join(tokens)))) if s), ()
     )
     if not asked:
-        return None
+        return _greeting(question)
     facts = [fact for line in told for fact in _facts(line)]
     for subject in asked:
         known = [fact for fact in facts if fact.subject == subject]
         if known:
             return sentence(known[-1].text)
     return None
+
+
+_POLITE = re.compile(
+    r"(?:(?:hi|hello|hey|parley|there|good (?:morning|evening|afternoon|day)|nice to meet you"
+    r"|well|so|oh)\s*)*",
+    re.IGNORECASE,
+)
+
+
+def _greeting(line: str) -> str | None:
+    """``Nice to meet you, Tom.`` to a line that is nothing but "hello, my name is Tom"."""
+    facts = list(_facts(line))
+    if len(facts) != 1 or facts[0].subject != "name":
+        return None
+    others = [part for part in _clauses(line) if not _POLITE.fullmatch(part)]
+    name = facts[0].value
+    return f"Nice to meet you, {name}." if len(others) == 1 else None
 
 
 _ASK = (
@@ -210,13 +231,16 @@ _NO_VALUE = frozenset(
 _NO_THING = frozenset("name favourite favorite own last first middle real full other whole".split())
 
 
+def _clauses(line: str) -> list[str]:
+    plain = " ".join(line.replace("\u2019", "'").split())
+    return [_CLOSING.sub("", part.strip()) for part in _CLAUSE_END.split(plain)]
+
+
 def _facts(line: str) -> Iterator[Fact]:
     """What one user line states, clause by clause."""
     if len(line) > MAX_LINE_CHARACTERS:
         return
-    plain = " ".join(line.replace("\u2019", "'").split())
-    for part in _CLAUSE_END.split(plain):
-        clause = _CLOSING.sub("", part.strip())
+    for clause in _clauses(line):
         for statement in _STATEMENTS:
             if (match := statement.pattern.match(clause)) and (fact := _fact(statement, match)):
                 yield fact
@@ -236,11 +260,12 @@ def _fact(statement: _Statement, match: re.Match[str]) -> Fact | None:
         value = " ".join(word[:1].upper() + word[1:] for word in words)
     thing = next((t for key, t in match.groupdict().items() if t and key != "value"), None)
     if thing is None:
-        return Fact(statement.subject, statement.text.format(value=value))
+        return Fact(statement.subject, statement.text.format(value=value), value)
     thing = _plain_thing(thing)
     if thing.split()[0] in _NO_THING or thing.split()[-1] in _NO_THING:
         return None
-    return Fact(f"{statement.subject} {thing}", statement.text.format(value=value, thing=thing))
+    text = statement.text.format(value=value, thing=thing)
+    return Fact(f"{statement.subject} {thing}", text, value)
 
 
 def _one_name(words: list[str]) -> bool:

@@ -78,7 +78,6 @@ def test_takes_nothing_else_for_a_name(told: str) -> None:
         ("my name is Tom", "what does my name mean"),
         ("my name is Tom", "how do you spell my name"),
         ("my name is Tom", "is my name nice"),
-        ("my name is Tom", "my name is Tim"),
         ("my name is Tom", "who are you"),
         ("I am 42 years old", "how old is my cat"),
         ("I work as a nurse", "what do I do now"),
@@ -94,6 +93,25 @@ def test_the_latest_statement_counts() -> None:
     told = ["my name is Tom", "no my name is Tim", "how are you"]
 
     assert recall(told, "what is my name") == "You told me that your name is Tim."
+
+
+@pytest.mark.parametrize(
+    ("line", "answer"),
+    [
+        ("My name is Clara.", "Nice to meet you, Clara."),
+        ("hello parley, my name is tom, nice to meet you", "Nice to meet you, Tom."),
+        ("Please call me Ada!", "Nice to meet you, Ada."),
+        ("my name is Tom and I live in Leeds", None),
+        ("my name is Tom. What is yours?", None),
+        ("my name is Tom, do you like it", None),
+        ("call me later", None),
+        ("I live in Leeds", None),
+        ("hello", None),
+        ("", None),
+    ],
+)
+def test_who_only_says_his_name_is_greeted(line: str, answer: str | None) -> None:
+    assert recall([], line) == answer
 
 
 def test_very_long_lines_are_left_alone() -> None:
