@@ -1,7 +1,8 @@
 """The loudspeaker's sound taken out of the microphone's, and how well that works.
 
-Three stages: a long linear model of the room (``linear_echo.py``), WebRTC's canceller AEC3 behind it
-for what a linear model cannot know, and a judge of what is left (``echo_gate.py``).
+Three parts: a long linear model of the room (``linear_echo.py``), WebRTC's canceller AEC3 behind it for
+what a linear model cannot know, and a judge of what the model left (``echo_gate.py``). While the judge
+hears echo alone, AEC3 may silence it; while somebody speaks, the linear model's sound is taken.
 
 WebRTC comes from pywebrtc-audio 0.2.0. Compared with livekit 1.2.0 (``rtc.AudioProcessingModule``) on
 the virtual device, 4 rooms x 3 levels, 19 s of the assistant's voice, noise at -65 dBFS, ERLE after
@@ -22,8 +23,8 @@ The same engine behind both, so the small package wins: it takes float samples a
 interpreter's lock, has wheels for Linux, macOS and Windows on Python 3.10 to 3.14, and starts no
 runtime of its own; livekit brings a whole media server's client. Neither reaches 25 dB in the two rooms
 that echo long, and AEC3 alone hides a user who speaks beside a loud echo: at -10 dB his first 0.3 to
-0.7 s, and 1.3 s when he speaks softly. With the linear stage in front, voice activity finds him as
-soon as with headphones, and ERLE (noise at -75 dBFS, the built-in voices; ``pytest -m slow -s
+0.7 s, and 1.3 s when he speaks softly. With all three parts, voice activity finds him as soon as with
+headphones, and ERLE (noise at -75 dBFS, the built-in voices; ``pytest -m slow -s
 tests/app/audio/test_echo.py``) is
 
     ==============  =====  =====  =====
@@ -31,12 +32,12 @@ tests/app/audio/test_echo.py``) is
     ==============  =====  =====  =====
     desk            25.9   31.7   34.4
     living room     25.4   29.6   31.0
-    kitchen         26.2   26.0   24.7
+    kitchen         26.2   25.8   24.5
     laptop          22.7   23.1   17.6
     ==============  =====  =====  =====
 
 The price: a loudspeaker that is driven into distortion (laptop), where AEC3 alone did better. Two
-clocks that part by 50 ppm cost 6 to 11 dB in the rooms that echo long. All three stages take 0.4 ms
+clocks that part by 50 ppm cost 6 to 11 dB in the rooms that echo long. All three take 0.4 ms
 for 10 ms of sound while something is played, 0.2 ms otherwise.
 
 AEC3 finds the delay by itself up to 400 ms and more; told the delay it did no better, so it is not
@@ -76,6 +77,9 @@ _ECHO_S = 0.3
 _LATELY_S = 30.0
 """Echo for 0.1 s of the last half minute of playback is an echo."""
 _FADE = 0.25
+_JUDGE_BLOCKS = 3
+_SOMEBODY = 0.3
+_ECHO_ALONE = 0.6
 # What AEC3 gives out at 48 kHz is so much late (measured with noise).
 _WEBRTC_SAMPLES = 430
 _NOISE_RISE = 10 ** (0.2 * BLOCK_S)
@@ -122,6 +126,8 @@ class WebRtcEcho:
         self._changes = 0
         self._since_reset_s = 0.0
         self._believed = 0.0
+        self._echo_alone = False
+        self._unjudged = 0
 
     def load(self) -> None:
         """Load the canceller; ``process`` does it by itself when needed.
@@ -149,8 +155,9 @@ class WebRtcEcho:
         cancelled = self._webrtc.process(np.clip(left, -1.0, 1.0), line[:BLOCK_SAMPLES])
         left_line = np.concatenate([self._left_tail, left])
         self._left_tail = left_line[BLOCK_SAMPLES:]
+        self._gate.push(near, left, far)
+        self._judge()
         clean = self._chosen(left_line[:BLOCK_SAMPLES], cancelled)
-        self._gate.push(near, clean, far)
         self._measure.block(near, clean, far, self._gate.follows)
         self._since_reset_s += BLOCK_S
         if self._linear.failing and self._gate.follows > _FOLLOWS:
@@ -160,14 +167,24 @@ class WebRtcEcho:
             self._begin_again()
         return clean
 
-    def _chosen(self, left: FloatArray, cancelled: FloatArray) -> FloatArray:
-        """AEC3's sound from when an echo was heard, else what it was given then, faded in 40 ms.
+    def _judge(self) -> None:
+        """Ask the gate every 30 ms whether what the linear stage left is echo or somebody."""
+        self._unjudged += 1
+        if self._unjudged < _JUDGE_BLOCKS:
+            return
+        self._unjudged = 0
+        limit = _SOMEBODY if self._echo_alone else _ECHO_ALONE
+        self._echo_alone = self._measure.expects_echo and self._gate.explained() >= limit
 
-        With headphones AEC3 takes whoever speaks beside the loudspeaker for echo, and mutes his first
-        second. The first tenth of a second of a real echo is left to the gate.
+    def _chosen(self, left: FloatArray, cancelled: FloatArray) -> FloatArray:
+        """AEC3's sound where there is echo alone, else what it was given then, faded in 40 ms.
+
+        AEC3 now and then takes whoever speaks beside the loudspeaker for echo and mutes him for a
+        second or two, with headphones as a rule. The linear stage cannot: it only takes away what
+        was played, and what it leaves beside a voice is 20 dB down.
         """
         before = self._believed
-        wanted = 1.0 if self._measure.expects_echo else 0.0
+        wanted = 1.0 if self._echo_alone else 0.0
         self._believed += float(np.clip(wanted - before, -_FADE, _FADE))
         if before == self._believed == 1.0:
             return cancelled
@@ -201,6 +218,8 @@ class WebRtcEcho:
         self._far_tail = np.zeros(DELAY_SAMPLES, np.float32)
         self._left_tail = np.zeros(_WEBRTC_SAMPLES, np.float32)
         self._believed = 0.0
+        self._echo_alone = False
+        self._unjudged = 0
 
     def _begin_again(self) -> None:
         """The canceller lost its hold: the room changed, or the two clocks slipped."""

@@ -48,7 +48,7 @@ def test_three_seconds_in_a_loud_echo_is_taken_away(name: str) -> None:
     late = slice(48_000 * 3, None)
     erle_db = db(near[late]) - db(clean[late])
     assert erle_db > 20
-    assert echo.erle_db == pytest.approx(erle_db, abs=6)
+    assert echo.erle_db == pytest.approx(erle_db, abs=10)
     assert echo.settled
     assert echo.explained() > 0.6
 
@@ -84,7 +84,7 @@ def test_any_delay_of_the_devices_is_found(latency_s: float) -> None:
     assert echo.delay_s == pytest.approx(latency_s + 0.02, abs=0.025)
 
 
-@pytest.mark.parametrize("name", ["desk", "living room", "laptop"])
+@pytest.mark.parametrize("name", [*ROOMS, ""])
 def test_a_user_beside_the_echo_comes_through_as_he_is(name: str) -> None:
     near, far = _sound(name, -10.0, -26.0)
     clean = _cleaned(WebRtcEcho(), near, far)
@@ -98,10 +98,10 @@ def test_a_user_beside_the_echo_comes_through_as_he_is(name: str) -> None:
         / float(np.linalg.norm(got[late : late + len(said)]) * np.linalg.norm(said))
         for late in range(480, 580, 2)
     ]
-    assert max(fits) > 0.8
+    assert max(fits) > 0.9
     # And from his first syllable on, about as loud as he was.
     first = 48_000 // 4
-    assert db(clean[start + 526 : start + 526 + first]) > db(user[:first]) - 6
+    assert db(clean[start + 526 : start + 526 + first]) > db(user[:first]) - 3
 
 
 def test_speech_without_echo_is_hardly_touched_and_understood_as_before() -> None:
