@@ -63,7 +63,7 @@ STATES: dict[str, Sequence[Shown]] = {
     "recording": [
         *DONE,
         phase(Phase.LISTENING),
-        RecordingChanged(True, Path("/home/user/sessions/2026-11-20")),
+        RecordingChanged(True, Path("sessions", "2026-11-20")),
         FOUND,
     ],
     "long": [
