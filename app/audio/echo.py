@@ -189,7 +189,7 @@ class WebRtcEcho:
         if before == self._believed == 1.0:
             return cancelled
         share = np.linspace(before, self._believed, BLOCK_SAMPLES, dtype=np.float32)
-        return left + share * (cancelled - left)
+        return np.asarray(left + share * (cancelled - left), np.float32)
 
     def explained(self) -> float:
         """How much of the last 450 ms of the microphone the loudspeaker explains, 0 to 1."""
