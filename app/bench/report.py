@@ -81,7 +81,15 @@ _SPREAD = (
     "erle_db",
 )
 _SUM = (
-    *("self_interruptions", "self_ducks", "hallucinated_turns", "replies", "turns_opened", "void"),
+    *(
+        "self_interruptions",
+        "self_ducks",
+        "hallucinated_turns",
+        "replies",
+        "turns_opened",
+        "void",
+        "no_answer",
+    ),
     *("minutes", "turns", "failed_replies", "memory_growth_mb", "recorder_off_samples"),
 )
 

@@ -81,7 +81,8 @@ class Performer:
             case Kind.INTERRUPTION | Kind.MURMUR | Kind.NOISE:
                 return self._over_answer(item, watched)
             case Kind.ECHO:
-                self._make_speak(item, watched)
+                if not self._make_speak(item, watched):
+                    return self._silent(item, watched)
                 watched.until(lambda: watched.count("turn") > 0, _LONGEST_REPLY_S)
                 return self._taken(item, watched, ())
             case _:
@@ -103,7 +104,7 @@ class Performer:
     def _over_answer(self, item: Item, watched: Watched) -> Take:
         """Something is heard while the assistant speaks."""
         if not self._make_speak(item, watched):
-            return replace(self._taken(item, watched, ()), void=True)
+            return self._silent(item, watched)
         said = self._noise(item, watched) if item.kind is Kind.NOISE else self._say(item, watched)
         watched.until(lambda: watched.now_s >= said[0].start_s, 10.0)
         if watched.count("turn") or watched.now_s - _last_sound_s(watched) > _AFTER_S:
@@ -123,6 +124,11 @@ class Performer:
         void = _finished_before(watched, said[0].end_s)
         watched.run(_AFTER_S)
         return replace(self._taken(item, watched, said), void=void)
+
+    def _silent(self, item: Item, watched: Watched) -> Take:
+        """The assistant was asked to speak and did not."""
+        extra = {"no_answer": 1.0}
+        return replace(self._taken(item, watched, ()), void=True, extra=extra)
 
     def _quiet(self, item: Item, watched: Watched) -> Take:
         said = self._noise(item, watched) if item.sound else ()

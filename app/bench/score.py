@@ -29,7 +29,7 @@ _LOST_S = 0.15
 def marks(take: Take) -> Marks:
     """All marks of one item."""
     if take.void:
-        return {"void": 1.0}
+        return {"void": 1.0, **take.extra}
     return _JUDGES[take.item.kind](take)
 
 

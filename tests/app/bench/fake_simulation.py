@@ -62,6 +62,7 @@ class Script:
     reaction: str = "none"
     """To sound during an answer: none, cut, or pause (and go on 0.4 s later, 0.2 s back)."""
     reaction_s: float = 0.2
+    dumb: bool = False
     reply: str = "one two three four five six seven eight"
 
 
@@ -85,7 +86,8 @@ class FakeSimulation:
 
     def tell(self, event) -> None:
         assert isinstance(event, Typed)
-        self._begin()
+        if not self.script.dumb:
+            self._begin()
 
     def close(self) -> None:
         self.closed = True

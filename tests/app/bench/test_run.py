@@ -97,6 +97,12 @@ def test_an_answer_that_is_too_short_is_tried_again_earlier_and_then_given_up() 
     assert len(stage.made) == 3
 
 
+@pytest.mark.parametrize("kind", [Kind.ECHO, Kind.MURMUR])
+def test_an_assistant_that_does_not_speak_is_told_apart(kind: Kind) -> None:
+    marks = perform(over_answer(kind), Script(dumb=True))
+    assert marks == {"void": 1.0, "no_answer": 1.0}
+
+
 def test_echo_is_measured_while_the_answer_plays() -> None:
     marks = perform(over_answer(Kind.ECHO), Script(reply_s=5.0))
     assert marks["self_interruptions"] == 0
