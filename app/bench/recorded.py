@@ -10,9 +10,11 @@ import numpy as np
 from app.core.live_ports import SESSION_RATE_HZ
 from app.core.types import FloatArray
 
-COMPARED_S = 20.0
+COMPARED_S = 60.0
 _RAW, _PLAYED = 0, 2
 _FURTHEST = SESSION_RATE_HZ
+_QUIET = 1e-4
+"""Three steps of 16 bits: below that there is nothing to compare."""
 
 
 class Witness(Protocol):
@@ -59,7 +61,7 @@ def lag_of(sound: FloatArray, truth: FloatArray) -> int | None:
     """How many samples ``sound`` comes after ``truth`` (at most a second); None when one is silent."""
     count = min(len(sound), len(truth))
     one, other = sound[:count].astype(np.float64), truth[:count].astype(np.float64)
-    if count == 0 or np.abs(one).max() < 1e-3 or np.abs(other).max() < 1e-3:
+    if count == 0 or np.abs(one).max() < _QUIET or np.abs(other).max() < _QUIET:
         return None
     size = 1 << (2 * count).bit_length()
     products = np.fft.irfft(np.fft.rfft(one, size) * np.conj(np.fft.rfft(other, size)), size)
