@@ -133,8 +133,8 @@ def test_a_build_that_is_given_up_is_ended_with_everything_it_started(
     monkeypatch.setattr(setup_llama, "_wait_aloud", give_up)
     read_end, write_end = os.pipe()
     os.set_inheritable(write_end, True)
-    # The grandchild holds the pipe open for as long as it lives.
-    python = fake_python(tmp_path, f"sleep 600 >&{write_end} &\nwait")
+    # The grandchild holds the pipe open for as long as it lives. (`>&12` is beyond some shells.)
+    python = fake_python(tmp_path, f"sleep 600 >/dev/fd/{write_end} &\nwait")
     monkeypatch.setattr(setup_llama.subprocess, "Popen", partial(Popen, pass_fds=[write_end]))
     with pytest.raises(KeyboardInterrupt):
         build_wheel(python, tmp_path / "llama.lock", (), tmp_path / "cache")
