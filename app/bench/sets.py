@@ -23,6 +23,7 @@ from app.bench.noises import NOISES
 DEFAULT_ITEMS = 60
 """A multiple of the twelve rooms and levels of E7."""
 VOICES = 40
+_QUIET_DB = -80.0
 SOAK_S = 3600.0
 
 
@@ -147,7 +148,8 @@ def _item(name: str, kind: Kind, number: int, seed: int) -> Item:
             ROOMS[number % len(ROOMS)],
             LEVELS_DB[number // len(ROOMS) % len(LEVELS_DB)],
             scene.noise,
-            scene.noise_db,
+            # A quiet room, so that what the canceller leaves is echo and not noise.
+            _QUIET_DB if name == "E7" else scene.noise_db,
         )
     return Item(name, kind, number, scene, voice, gain_db, phrases, prompt, delay_s, sound)
 
