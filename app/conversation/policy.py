@@ -53,7 +53,7 @@ class Policy:
     onset_s: float = 0.096
     go_on_s: float = 0.064
     """Voice without a break that opens a turn, and that continues one which seemed over."""
-    candidate_s: float = 0.096
+    candidate_s: float = 0.064
     """Silence after which an answer is prepared, unheard."""
     least_s: float = 0.16
     """Voice that a spoken turn needs; less is a click."""
@@ -85,7 +85,7 @@ class Policy:
     """Silence after which an interruption is over and is judged."""
     give_up_s: float = 1.5
     """Time without a verdict after which the answer goes on."""
-    back_s: float = 0.25
+    back_s: float = 0.22
     """How far before the pause it goes on."""
     gap_s: float = 0.3
     """Sound lost for less than this is a hiccup, not a lost microphone."""
