@@ -31,6 +31,8 @@ from app.ui.widgets.state import Meters, StateIndicator
 
 SMALLEST = QSize(420, 480)
 FIRST = QSize(720, 800)
+FRAME = QSize(0, 48)
+"""Room for a title bar, which Qt does not count."""
 
 
 class MainWindow(QMainWindow):
@@ -46,7 +48,8 @@ class MainWindow(QMainWindow):
         status = session.status
         self.setWindowTitle("Parley")
         self.setMinimumSize(SMALLEST)
-        self.resize(FIRST)
+        # On a small screen no part of it, least of all the buttons, may begin below the edge.
+        self.resize(FIRST.boundedTo(self.screen().availableSize() - FRAME))
         self.state = StateIndicator(status, look, barge_in=choices.in_use.barge_in)
         self.meters = Meters(status, look)
         self.recording = RecordingStrip(status, look)

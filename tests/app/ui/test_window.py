@@ -15,7 +15,7 @@ from app.ui.bridge import Background
 from app.ui.look import Look
 from app.ui.viewmodels.session import SessionViewModel
 from app.ui.viewmodels.settings import SettingsViewModel
-from app.ui.window import MainWindow
+from app.ui.window import FRAME, MainWindow
 from app.ui.words import PHASE_ICONS, minutes, phase_hint, phase_word
 from tests.app.ui.helpers import go, press, settle
 from tests.fakes.live import FakeLive, FakeStore, conversation, user
@@ -226,3 +226,9 @@ def test_closing_saves_and_asks_for_the_end(
     qtbot.waitUntil(lambda: len(store.saved) == 1)
     # The conversation itself is ended by whoever opened the window.
     assert live.calls == []
+
+
+def test_the_first_window_fits_a_small_screen(window: MainWindow) -> None:
+    room = window.screen().availableSize()
+    assert window.height() + FRAME.height() <= room.height()
+    assert window.width() <= room.width()
