@@ -136,12 +136,13 @@ class _Window:
         from app.ui.bridge import Background
         from app.ui.viewmodels.session import SessionViewModel
         from app.ui.viewmodels.settings import SettingsViewModel
-        from app.ui.window import MainWindow
+        from app.ui.window import FIRST, MainWindow
 
         self.live = FakeLive()
         self.session = SessionViewModel(self.live)
         choices = SettingsViewModel(Settings(), FakeStore(), Background(), voices=("atlas", "nova"))
         self.window = MainWindow(self.session, choices, look)  # type: ignore[arg-type]
+        self.window.resize(FIRST)  # whatever the size of the screen that there is none of
         self.name = name
 
     def __enter__(self):
