@@ -69,7 +69,7 @@ class Policy:
     """While less than this of an answer was heard, a user who goes on takes the turn back."""
     duck_db: float = -12.0
     duck_ramp_s: float = 0.02
-    duck_s: float = 0.064
+    duck_s: float = 0.032
     pause_s: float = 0.128
     """Voice during an answer after which its sound is lowered, and stops for the time being.
 
