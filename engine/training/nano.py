@@ -39,10 +39,10 @@ class NanoPlan:
 
     config: CsmConfig = CONFIG
     tokenizer: TokenizerRecipe = field(default_factory=lambda: TokenizerRecipe(Budget(5_600)))
-    vocoder: VocoderRecipe = field(default_factory=lambda: VocoderRecipe(Budget(4_100)))
-    csm: CsmRecipe = field(default_factory=lambda: CsmRecipe(Budget(18_800)))
+    vocoder: VocoderRecipe = field(default_factory=lambda: VocoderRecipe(Budget(10_000)))
+    csm: CsmRecipe = field(default_factory=lambda: CsmRecipe(Budget(18_000)))
     codec_hours: float = 6.0
-    speech_hours: float = 32.0
+    speech_hours: float = 50.0
     shard_s: float = 1800.0
     held_out_s: float = 900.0
     listen_to: int = 8
