@@ -11,13 +11,14 @@
 
 What made the shipped speech model, in two rounds on one to one and a half busy CPU cores. First round, AdamW
 everywhere and a codec set of 55 % users and any voices: tokenizer 2,708 steps, vocoder 4,100, speech model
-18,800 with batches of 950 positions, 122 h heard of 27 h. Its codec lost 6.5 points of word error and the speech
-model 7.6 more. Second round, from those weights, as the recipes are now (Muon, both phoneme losses, three quarters
-assistants): tokenizer 2,923 steps (22 min by the clock), 50 h of new text encoded (25 core-seconds an
-hour), vocoder 5,959 steps (the last
-1,422 of them two thirds atlas), speech model 8,606 steps, 123 h heard in 103 min by the clock while shards were still
-being added, with more corruption at first and less guidance. The speech model kept its weights, too: the row of a new code in its tables began as the mean of the
-rows of those old codes that it met in a quarter of an hour of speech. The plan's steps are both rounds together.
+18,800 with batches of 950 positions, 122 h heard of 27 h. Its codec lost 6.5 points of word error and the
+speech model 7.6 more. Second round, from those weights, as the recipes are now (Muon, both phoneme losses,
+three quarters assistants): tokenizer 2,923 steps (22 min by the clock), 50 h of new text encoded (25
+core-seconds an hour), vocoder 5,959 steps (the last 1,422 of them two thirds atlas), speech model 8,606
+steps, 123 h heard in 103 min by the clock while shards were still being added, with more corruption at first
+and less guidance. The speech model kept its weights, too: the row of a new code in its tables began as the
+mean of the rows of those old codes that it met in a quarter of an hour of speech. The plan's steps are both
+rounds together.
 
 The other two were made in pieces as well. whisper-nano: 9,412 steps, 149 h heard of 55 h, its end moved twice,
 its last part without holding the learning rate. llm-nano: 2,390 steps (about 15 core-minutes), resumed twice with
