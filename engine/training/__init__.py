@@ -21,7 +21,7 @@ mean of the rows of those old codes that it met in a quarter of an hour of speec
 rounds together.
 
 The other two were made in pieces as well. whisper-nano: 9,412 steps, 149 h heard of 55 h, its end moved twice,
-its last part without holding the learning rate. llm-nano: 2,390 steps (about 15 core-minutes), resumed twice with
-more text, its tokenizer learnt from the first text. The commands repeat the recipes, not these accidents, so they
+its last part without holding the learning rate. llm-nano: about 2,250 steps (22 core-minutes) in
+one run that was resumed once, on the text of its second round. The commands repeat the recipes, not these accidents, so they
 give models like the shipped ones, not the same files. Nothing here has run on a GPU yet.
 """
