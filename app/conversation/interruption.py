@@ -19,13 +19,13 @@ from app.core.turn import TurnId
 def interruption(state: State, event: ev.Window, policy: Policy) -> Step:
     """One more window while an answer plays: climb the ladder, or come down."""
     barge, at_s = state.barge, event.at_s
-    doubtful_s = WINDOW_S if event.echo >= policy.echo / 2 else 0.0
     if barge is None:
-        if state.run_s < (policy.onset_s if doubtful_s else policy.duck_s) - 1e-9:
+        if state.run_s < policy.duck_s - 1e-9:
             return state, []
-        barge = Barge(at_s - state.run_s, at_s, state.run_s, echo_s=doubtful_s)
+        barge = Barge(at_s - state.run_s, at_s, state.run_s)
         return replace(state, barge=barge), [do.Gain(policy.duck_db, policy.duck_ramp_s)]
     if state.run_s > 0:
+        doubtful_s = WINDOW_S if event.echo >= policy.echo / 2 else 0.0
         barge = replace(
             barge,
             last_s=at_s,
@@ -50,15 +50,12 @@ def interruption(state: State, event: ev.Window, policy: Policy) -> Step:
 
 def _go_on_talking(state: State, barge: Barge, at_s: float, policy: Policy) -> Step:
     commands: list[Command] = []
-    sure_s = barge.voiced_s - barge.echo_s
-    enough = sure_s >= policy.pause_s - 1e-9 or barge.voiced_s >= policy.pause_doubtful_s - 1e-9
-    if not barge.paused and enough:
+    if not barge.paused and barge.voiced_s >= policy.pause_s - 1e-9:
         barge = replace(barge, paused=True)
         commands.append(do.Pause())
-    judges = policy.judges
-    small = judges.backchannel(barge.text or "") or judges.backchannel(barge.stable)
+    small = barge.text is not None and policy.judges.backchannel(barge.text)
     needed_s = policy.confirm_backchannel_s if small else policy.confirm_s
-    if barge.paused and sure_s >= needed_s:
+    if barge.paused and barge.voiced_s - barge.echo_s >= needed_s:
         state, more = _take_turn(replace(state, barge=barge), barge)
         return state, [*commands, *more]
     if barge.paused and at_s - barge.asked_s >= policy.partial_every_s:

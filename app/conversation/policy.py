@@ -75,8 +75,6 @@ class Policy:
 
     Short, because both can be taken back and the detector is up to 0.1 s behind a soft beginning.
     """
-    pause_doubtful_s: float = 0.32
-    """The same for a voice that the loudspeaker may partly explain."""
     confirm_s: float = 0.9
     confirm_backchannel_s: float = 1.3
     """Voice that takes the turn without words, and when what was made out is a backchannel."""

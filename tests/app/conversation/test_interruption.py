@@ -121,16 +121,6 @@ def test_a_sound_that_the_loudspeaker_explains_does_nothing() -> None:
     assert kinds(talk) == []
 
 
-def test_a_doubtful_voice_is_given_longer_before_anything_is_paused() -> None:
-    talk = Talk()
-    talk.until_speaking()
-    talk.done.clear()
-    talk.voice(0.2, echo=0.5)
-    assert kinds(talk) == [do.Gain]
-    talk.voice(0.2, echo=0.5)
-    assert kinds(talk)[:2] == [do.Gain, do.Pause]
-
-
 def test_doubtful_echo_may_pause_but_not_cut_without_words() -> None:
     talk = Talk()
     talk.until_speaking()
