@@ -53,7 +53,8 @@ def _go_on_talking(state: State, barge: Barge, at_s: float, policy: Policy) -> S
     if not barge.paused and barge.voiced_s >= policy.pause_s - 1e-9:
         barge = replace(barge, paused=True)
         commands.append(do.Pause())
-    small = barge.text is not None and policy.judges.backchannel(barge.text)
+    judges = policy.judges
+    small = judges.backchannel(barge.text or "") or judges.backchannel(barge.stable)
     needed_s = policy.confirm_backchannel_s if small else policy.confirm_s
     if barge.paused and barge.voiced_s - barge.echo_s >= needed_s:
         state, more = _take_turn(replace(state, barge=barge), barge)
