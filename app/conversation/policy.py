@@ -75,11 +75,11 @@ class Policy:
 
     Short, because both can be taken back and the detector is up to 0.1 s behind a soft beginning.
     """
-    confirm_s: float = 0.9
+    confirm_s: float = 1.1
     confirm_backchannel_s: float = 1.3
     """Voice that takes the turn without words, and when what was made out is a backchannel."""
     confirm_words: int = 2
-    short_s: float = 0.5
+    short_s: float = 0.6
     """Voice shorter than this takes the turn only by an order: it is mostly an "mhm", misheard."""
     barge_end_s: float = 0.2
     """Silence after which an interruption is over and is judged."""

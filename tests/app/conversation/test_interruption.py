@@ -17,7 +17,7 @@ def test_an_interruption_ducks_pauses_and_takes_the_turn() -> None:
     talk.until_speaking()
     talk.done.clear()
     onset_s = talk.at_s
-    talk.voice(1.0)
+    talk.voice(1.3)
     assert kinds(talk)[:2] == [do.Gain, do.Pause]
     assert talk.of(do.Gain)[0][0] - onset_s <= 0.1
     assert talk.of(do.Pause)[0][0] - onset_s <= 0.16
