@@ -75,7 +75,7 @@ _SETTLE_S = 1.0
 _RESET_EVERY_S = 5.0
 _ECHO_S = 0.3
 _LATELY_S = 30.0
-"""Echo for 0.1 s of the last half minute of playback is an echo."""
+"""Echo for 0.3 s of the last half minute of playback is an echo."""
 _FADE = 0.25
 _JUDGE_BLOCKS = 3
 _SOMEBODY = 0.3

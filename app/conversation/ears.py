@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
 
 from app.core.events import SoundLost, Window
-from app.core.live_ports import BLOCK_S, BLOCK_SAMPLES, DuplexBlock, EchoCanceller
+from app.core.live_ports import BLOCK_S, DuplexBlock, EchoCanceller
 from app.core.ports import VoiceActivity
 from app.core.types import LISTEN_RATE_HZ, SPEECH_RATE_HZ, FloatArray
 
@@ -153,13 +152,3 @@ def level_db(samples: FloatArray) -> float:
 def decay(shown_db: float, now_db: float, fall_db: float = 24.0 * BLOCK_S) -> float:
     """A meter that rises at once and falls by 24 dB a second."""
     return max(now_db, shown_db - fall_db)
-
-
-def silent_block(index: int, gap: int = 0) -> DuplexBlock:
-    """A block in which nothing was heard."""
-    empty = np.zeros(BLOCK_SAMPLES, np.float32)
-    return DuplexBlock(empty, empty, index, gap)
-
-
-ResamplerMaker = Callable[[int, int], Resampler]
-"""(from rate, to rate) to a fresh resampler."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
@@ -150,4 +150,3 @@ class Levels:
     """How much the echo canceller takes away; None while it cannot be told."""
     xruns: int = 0
     recorded_s: float = 0.0
-    extra: Mapping[str, float] = field(default_factory=dict[str, float])

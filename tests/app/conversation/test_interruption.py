@@ -30,6 +30,16 @@ def test_an_interruption_ducks_pauses_and_takes_the_turn() -> None:
     assert answer.start_s == pytest.approx(onset_s, abs=0.01)
 
 
+@pytest.mark.parametrize(("stable", "cuts"), [("mhm", 0), ("", 1)])
+def test_a_backchannel_that_is_sure_outlasts_a_misheard_end(stable: str, cuts: int) -> None:
+    talk = Talk()
+    talk.until_speaking()
+    talk.voice(0.5)
+    talk.partial("mhm you", stable=stable)
+    talk.voice(0.7)
+    assert len(talk.of(do.Cut)) == cuts
+
+
 def test_half_a_word_takes_nothing() -> None:
     talk = Talk()
     talk.until_speaking()
