@@ -15,14 +15,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from engine.config import CsmConfig, TransformerConfig, preset
-from engine.csm.frame import FrameSampler
 from engine.csm.model import CsmModel
 from engine.errors import ModelError
 from engine.mimi.codec import MimiCodec, MimiStream
-from engine.nn.kv_cache import KVCache
+from engine.runtime.decoder import Decoder
+from engine.runtime.decoders import make_decoder
 from engine.runtime.device import pick_device, pick_dtype
 from engine.types import Sampling
 
@@ -126,35 +125,28 @@ def _build(
 class _Run:
     """The generation loop without text and end: one frame a call."""
 
-    model: CsmModel
+    decoder: Decoder
     stream: MimiStream
-    sampler: FrameSampler
-    cache: KVCache
-    hidden: Tensor
 
-    @torch.inference_mode()
     def frame(self) -> None:
-        codes, _ = self.sampler.draw(self.hidden, may_end=False)
-        self.stream.decode(codes.cpu().numpy())
-        self.hidden = self.model.backbone(self.model.embed_audio(codes.unsqueeze(1)), self.cache)[
-            :, -1
-        ]
+        codes, _ = self.decoder.draw(at_least=1)
+        self.stream.decode(codes[None])
+        self.decoder.feed()
 
 
-@torch.inference_mode()
 def _begin(model: CsmModel, codec: MimiCodec) -> tuple[_Run, float]:
     """Prefill a context, then time the text of a line and its first frame (seconds)."""
     config = model.config
-    cache = KVCache(config.backbone, 1, model.device, model.dtype)
-    noise = torch.Generator().manual_seed(0)
-    codes = torch.randint(
-        1, config.mimi.codebook_size, (1, CONTEXT_POSITIONS, config.codebooks), generator=noise
+    noise = np.random.default_rng(0)
+    codes = noise.integers(
+        1, config.mimi.codebook_size, (CONTEXT_POSITIONS, config.codebooks), np.int64
     )
-    text = torch.randint(1, config.text_vocab, (1, TEXT_POSITIONS), generator=noise)
-    hidden = model.backbone(model.embed_audio(codes.to(model.device)), cache)
-    run = _Run(model, codec.stream(), FrameSampler(model, Sampling(), 0), cache, hidden[:, -1])
+    text = noise.integers(1, config.text_vocab, TEXT_POSITIONS).tolist()
+    decoder = make_decoder(model, Sampling(), 0)
+    decoder.read((), codes)
+    run = _Run(decoder, codec.stream())
     started = time.perf_counter()
-    run.hidden = model.backbone(model.embed_text(text.to(model.device)), cache)[:, -1]
+    decoder.read(text, codes[:0])
     run.frame()
     _finish(model.device)
     return run, time.perf_counter() - started

@@ -18,13 +18,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from engine.csm import prompt
-from engine.csm.frame import FrameSampler
 from engine.csm.guard import LateEndGuard
 from engine.csm.memory import Marks, Memory
 from engine.csm.prompt import Prepared
 from engine.csm.tokenizer import TextTokenizer
 from engine.errors import ContextError, TextError
 from engine.normalise import speakable
+from engine.runtime.decoders import make_decoder
 from engine.types import (
     CodeArray,
     Ended,
@@ -131,8 +131,8 @@ class Conversation:
         self.engine, self.voice = engine, voice
         self.report: SpeechReport | None = None
         self._speaker = voice.prompt.speaker if voice is not None else ASSISTANT
-        self._sampler = FrameSampler(engine.model, sampling, seed)
-        self._memory = Memory(engine.model, engine.prepare_voice(voice) if voice else None)
+        self._decoder = make_decoder(engine.model, sampling, seed)
+        self._memory = Memory(self._decoder, engine.prepare_voice(voice) if voice else None)
         self._stream = engine.codec.stream()
         self._unsounded = False  # whether the stream has yet to go through the turn's speech
         self._marks = Marks()
@@ -180,7 +180,7 @@ class Conversation:
     def mark(self) -> int:
         """The present place, for ``back_to``. The last 16 marks are kept."""
         self._settle()
-        return self._marks.put(self._memory.place(), self._sampler.noise)
+        return self._marks.put(self._memory.place(), self._decoder.noise)
 
     def back_to(self, mark: int) -> None:
         """Forget everything since ``mark``, as if it had never happened; the mark stays valid.
@@ -191,7 +191,7 @@ class Conversation:
             ValueError: when the mark is too old, or was itself forgotten.
         """
         self._settle()
-        place, self._sampler.noise = self._marks.back_to(mark)
+        place, self._decoder.noise = self._marks.back_to(mark)
         self._memory.back_to(place)
         self._unsounded = True
 
@@ -245,42 +245,42 @@ class Conversation:
 
     def _line(self, line: str, cancelled: Callable[[], bool], said: CodeArray) -> _Frames:
         """One line of speech: prefill its text, then frame after frame until it ends."""
-        memory = self._memory
+        memory, decoder = self._memory, self._decoder
         ids = tuple(self.engine.tokenizer.encode(self._speaker, line))
         budget = prompt.frame_budget(line, self.engine.config.mimi.frame_rate_hz)
         if not memory.make_room(len(ids) + budget.most + 1):
             raise ContextError("This line does not fit the model's window: use a shorter voice.")
-        guard, codes, pending = LateEndGuard(budget), list[CodeArray](said), None
+        guard, codes, pending = LateEndGuard(budget), list[CodeArray](said), False
         start = memory.positions
         self._ended = Ended.CANCELLED
         try:
             self._catch_up()
-            hidden = memory.read(ids)
+            memory.begin(ids, said)
             if len(said):
                 sound = self._stream.decode(said).reshape(len(said), -1)
-                hidden = memory.step(said)
                 if [guard.stuck(*frame) for frame in zip(said, sound, strict=True)][-1]:
                     self._ended = Ended.GUARD
                     return
             while len(codes) < budget.most and not cancelled():
-                if pending is not None:
-                    hidden, pending = memory.step(pending), None
-                frame, over = self._sampler.draw(hidden, may_end=len(codes) >= budget.least)
+                if pending:
+                    decoder.feed()
+                    pending = False
+                frame, over = decoder.draw(at_least=budget.least - len(codes))
                 if over:
                     self._ended = Ended.EOS
                     return
-                pending = frame.cpu().numpy()
-                codes.append(pending[0])
-                samples = self._stream.decode(pending)
-                yield codes[-1], samples
-                if guard.stuck(codes[-1], samples):
+                pending = True
+                codes.append(frame)
+                samples = self._stream.decode(frame[None])
+                yield frame, samples
+                if guard.stuck(frame, samples):
                     self._ended = Ended.GUARD
                     return
             if len(codes) >= budget.most:
                 self._ended = Ended.LIMIT
         finally:
             if codes:
-                memory.end(ids, np.stack(codes), pending)
+                memory.end(ids, np.stack(codes), pending=pending)
             else:
                 memory.rollback(start)
 

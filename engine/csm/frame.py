@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from engine.csm.model import CsmModel
-from engine.csm.sampling import mask_ids, sample
+from engine.csm.sampling import candidates, frame_noise, mask_ids, sample
 from engine.nn.kv_cache import KVCache
 from engine.types import Sampling
 
@@ -21,10 +21,10 @@ END_CODES = 4
 
 
 class FrameSampler:
-    """Draws frames with its own noise source and depth cache; one per conversation."""
+    """Draws frames in plain PyTorch, with its own noise source and depth cache."""
 
-    def __init__(self, model: CsmModel, sampling: Sampling, seed: int) -> None:
-        self._model, self.sampling = model, sampling
+    def __init__(self, model: CsmModel, seed: int) -> None:
+        self._model = model
         self._codes = model.config.mimi.codebook_size
         self._noise = torch.Generator(device=model.device).manual_seed(seed)
         self._depth_cache = KVCache(
@@ -32,48 +32,46 @@ class FrameSampler:
         )
 
     @property
-    def noise(self) -> Tensor:
-        """State of the noise source, a copy; setting it draws the same noise again."""
-        return self._noise.get_state()
+    def noise(self) -> bytes:
+        """State of the noise source; setting it draws the same noise again."""
+        return self._noise.get_state().numpy().tobytes()
 
     @noise.setter
-    def noise(self, state: Tensor) -> None:
-        self._noise.set_state(state)
+    def noise(self, state: bytes) -> None:
+        self._noise.set_state(torch.frombuffer(bytearray(state), dtype=torch.uint8))
 
     @torch.inference_mode()
-    def draw(self, hidden: Tensor, *, may_end: bool) -> tuple[Tensor, bool]:
+    def draw(self, hidden: Tensor, sampling: Sampling, *, may_end: bool) -> tuple[Tensor, bool]:
         """The frame that follows ``hidden`` (1, D).
 
         Args:
             hidden: post-norm backbone state of the last position.
+            sampling: how the codes are drawn.
             may_end: False forbids the end of the line in this frame.
 
         Returns:
             Codes (1, K), and whether they mean the end of the line.
         """
+        config, top_k = self._model.config, sampling.top_k
+        count = candidates(config.audio_vocab, top_k)
+        noise = frame_noise(self._noise, config.codebooks, count)
         logits = mask_ids(self._model.codebook0_head(hidden), self._codes, forbid_zero=not may_end)
-        code0 = self._pick(logits, self.sampling.temperature)
+        code0 = sample(logits, sampling.temperature, top_k, noise[0])
         if may_end and float(logits.softmax(-1)[0, 0]) > END_PROBABILITY:
             code0 = torch.zeros_like(code0)
         ending = may_end and int(code0) == 0
-        depth_temperature = self.sampling.depth_temperature
+        temperature = sampling.depth_temperature
         if ending:
-            depth_temperature = 0.0
-        elif depth_temperature is None:
-            depth_temperature = self.sampling.temperature
-        codes = self._depth(hidden, code0, depth_temperature)
-        ended = ending and not bool(codes[0, :END_CODES].any())
-        return codes, ended
-
-    def _depth(self, hidden: Tensor, code0: Tensor, temperature: float) -> Tensor:
+            temperature = 0.0
+        elif temperature is None:
+            temperature = sampling.temperature
         cache, codes = self._depth_cache, [code0]
         cache.rollback(0)
         logits = self._model.depth_start(hidden, code0, cache)
-        for codebook in range(1, self._model.config.codebooks):
-            codes.append(self._pick(mask_ids(logits, self._codes), temperature))
-            if codebook + 1 < self._model.config.codebooks:
+        for codebook in range(1, config.codebooks):
+            logits = mask_ids(logits, self._codes)
+            codes.append(sample(logits, temperature, top_k, noise[codebook]))
+            if codebook + 1 < config.codebooks:
                 logits = self._model.depth_step(codes[-1], codebook, cache)
-        return torch.stack(codes, dim=-1)
-
-    def _pick(self, logits: Tensor, temperature: float) -> Tensor:
-        return sample(logits, temperature, self.sampling.top_k, self._noise)
+        frame = torch.stack(codes, dim=-1)
+        return frame, ending and not bool(frame[0, :END_CODES].any())

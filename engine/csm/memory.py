@@ -13,13 +13,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from engine.csm import prompt
-from engine.csm.model import CsmModel
 from engine.csm.prompt import Prepared
-from engine.nn.kv_cache import KVCache
+from engine.runtime.decoder import Decoder
 from engine.types import CodeArray
 
 
@@ -37,16 +34,16 @@ class Marks:
     """The last places that were marked, each with the state of the noise that the sampler draws."""
 
     def __init__(self, most: int = 16) -> None:
-        self._marks: deque[tuple[int, Place, Tensor]] = deque(maxlen=most)
+        self._marks: deque[tuple[int, Place, bytes]] = deque(maxlen=most)
         self._numbers = itertools.count(1)
 
-    def put(self, place: Place, noise: Tensor) -> int:
+    def put(self, place: Place, noise: bytes) -> int:
         """Remember a place; its number."""
         number = next(self._numbers)
         self._marks.append((number, place, noise))
         return number
 
-    def back_to(self, number: int) -> tuple[Place, Tensor]:
+    def back_to(self, number: int) -> tuple[Place, bytes]:
         """What was remembered under ``number``; marks made later are forgotten.
 
         Raises:
@@ -62,21 +59,20 @@ class Marks:
 class Memory:
     """The window of one conversation. Lines stay whole: the oldest are dropped entirely."""
 
-    def __init__(self, model: CsmModel, pinned: Prepared | None) -> None:
+    def __init__(self, decoder: Decoder, pinned: Prepared | None) -> None:
         self.history: list[Prepared] = []
-        self._model = model
-        self._cache = KVCache(model.config.backbone, 1, model.device, model.dtype)
+        self._decoder = decoder
         self._turn = 0  # index in the history of the first line spoken this turn
         self._turn_dropped = 0  # frames of this turn in lines that the window dropped
         self._dropped = 0  # lines that the window dropped since the conversation began
         if pinned is not None:
             self._prefill(pinned)
-        self._pinned = self._cache.length
+        self._pinned = self._decoder.length
 
     @property
     def positions(self) -> int:
         """Places of the window in use."""
-        return self._cache.length
+        return self._decoder.length
 
     @property
     def turn_lines(self) -> Sequence[Prepared]:
@@ -100,23 +96,19 @@ class Memory:
         """What is spoken from here on is one turn."""
         self._turn, self._turn_dropped = len(self.history), 0
 
-    def read(self, ids: Sequence[int]) -> Tensor:
-        """Begin a line: put its text into the cache; the hidden state (1, D) after it."""
-        return self._run(self._text(ids))
+    def begin(self, ids: Sequence[int], said: CodeArray) -> None:
+        """Begin a line: put its text, and what was said of it before (T, K), into the cache."""
+        self._decoder.read(ids, said)
 
-    def step(self, codes: CodeArray) -> Tensor:
-        """Put frames (T, K) of the begun line into the cache; the hidden state (1, D) after them."""
-        return self._run(self._audio(codes))
-
-    def end(self, ids: tuple[int, ...], codes: CodeArray, pending: CodeArray | None) -> None:
-        """Finish the begun line. ``pending`` (1, K) is a last frame that is not in the cache yet."""
+    def end(self, ids: tuple[int, ...], codes: CodeArray, *, pending: bool) -> None:
+        """Finish the begun line. ``pending``: its last frame was drawn but not fed."""
         tail = self._end_frame()
-        self.step(tail if pending is None else np.concatenate((pending, tail)))
+        self._decoder.read((), np.concatenate((codes[-1:], tail)) if pending else tail)
         self.history.append(Prepared(ids, codes))
 
     def rollback(self, positions: int) -> None:
         """Drop a begun line of which nothing was spoken."""
-        self._cache.rollback(positions)
+        self._decoder.rollback(positions)
 
     def keep(self, frames: int) -> bool:
         """Cut the turn's speech to its first ``frames`` frames; whether anything was cut.
@@ -127,11 +119,11 @@ class Memory:
         for index in range(self._turn, len(self.history)):
             line = self.history[index]
             if frames < len(line.codes):
-                start = self._cache.length - sum(s.positions for s in self.history[index:])
-                self._cache.rollback(start + (len(line.ids) + frames if frames > 0 else 0))
+                start = self._decoder.length - sum(s.positions for s in self.history[index:])
+                self._decoder.rollback(start + (len(line.ids) + frames if frames > 0 else 0))
                 del self.history[index:]
                 if frames > 0:
-                    self.end(line.ids, line.codes[:frames], None)
+                    self.end(line.ids, line.codes[:frames], pending=False)
                 return True
             frames -= len(line.codes)
         return False
@@ -149,7 +141,7 @@ class Memory:
             if ours is not theirs:
                 break
             same += 1
-        self._cache.rollback(self._pinned + sum(line.positions for line in kept[:same]))
+        self._decoder.rollback(self._pinned + sum(line.positions for line in kept[:same]))
         for line in kept[same:]:  # cut by ``keep`` since: spoken again, for the cache alone
             self._prefill(line)
         self.history = list(kept)
@@ -167,8 +159,8 @@ class Memory:
         When it must drop, it drops down to three quarters of the window, because what stays has
         to be prefilled again (rotary positions are absolute).
         """
-        window = self._cache.capacity
-        if self._cache.length + room <= window:
+        window = self._decoder.capacity
+        if self._decoder.length + room <= window:
             return True
         if self._pinned + room > window:
             return False
@@ -183,29 +175,15 @@ class Memory:
         self._turn = max(0, self._turn - lines)
         self._dropped += lines
         del self.history[:lines]
-        self._cache.rollback(self._pinned)
+        self._decoder.rollback(self._pinned)
         for line in self.history:
             self._prefill(line)
 
     def _prefill(self, line: Prepared) -> None:
-        sound = self._audio(np.concatenate((line.codes, self._end_frame())))
-        self._run(torch.cat((self._text(line.ids), sound), dim=1))
+        self._decoder.read(line.ids, np.concatenate((line.codes, self._end_frame())))
 
     def _end_frame(self) -> CodeArray:
-        return np.zeros((1, self._model.config.codebooks), dtype=np.int64)
-
-    @torch.inference_mode()
-    def _run(self, embedded: Tensor) -> Tensor:
-        """Put (1, T, D) into the cache; the last hidden state (1, D)."""
-        return self._model.backbone(embedded, self._cache)[:, -1]
-
-    @torch.inference_mode()
-    def _text(self, ids: Sequence[int]) -> Tensor:
-        return self._model.embed_text(torch.tensor([ids], device=self._model.device))
-
-    @torch.inference_mode()
-    def _audio(self, codes: CodeArray) -> Tensor:
-        return self._model.embed_audio(torch.from_numpy(codes).to(self._model.device).unsqueeze(0))
+        return np.zeros((1, self._decoder.config.codebooks), dtype=np.int64)
 
 
 def _frames(lines: Sequence[Prepared]) -> int:

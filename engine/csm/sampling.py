@@ -2,13 +2,30 @@
 
 Order as in CSM's own generation: divide by the temperature, keep the ``top_k`` likeliest (ties
 kept), then take the argmax of probability over exponential noise, which draws from the
-distribution without a synchronising ``multinomial``.
+distribution without a synchronising ``multinomial``. The noise goes by rank, the likeliest id
+first, so a frame needs one small draw, the same on every backend.
 """
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
+
+TIES = 14
+"""Ids that may tie with the ``top_k``-th and are kept too; bf16 logits tie often."""
+
+
+def candidates(vocab: int, top_k: int) -> int:
+    """How many of the likeliest of ``vocab`` ids are looked at: all where ``top_k`` ≤ 0."""
+    return min(vocab, top_k + TIES) if top_k > 0 else vocab
+
+
+def frame_noise(generator: torch.Generator, codebooks: int, count: int) -> Tensor:
+    """Exponential noise of one frame, (codebooks, count) on the generator's device."""
+    noise = torch.empty(codebooks, count, device=generator.device)
+    noise.exponential_(1.0, generator=generator)
+    # exponential_ can return 0 in fp32, and 0/0 would win the argmax as NaN.
+    return noise.clamp_min_(torch.finfo(noise.dtype).tiny)
 
 
 def mask_ids(logits: Tensor, codes: int, *, forbid_zero: bool = False) -> Tensor:
@@ -29,16 +46,14 @@ def mask_ids(logits: Tensor, codes: int, *, forbid_zero: bool = False) -> Tensor
     return out
 
 
-def sample(
-    logits: Tensor, temperature: float, top_k: int, generator: torch.Generator | None
-) -> Tensor:
+def sample(logits: Tensor, temperature: float, top_k: int, noise: Tensor) -> Tensor:
     """Draw one id per row.
 
     Args:
         logits: (B, V); -inf forbids an id.
-        temperature: 0 takes the likeliest id and uses no randomness.
+        temperature: 0 takes the likeliest id and uses no noise.
         top_k: how many ids may be drawn; 0 or less leaves all.
-        generator: source of the noise, on the logits' device.
+        noise: (C,) or (B, C) exponential, for the ``candidates`` in descending order.
 
     Returns:
         (B,) int64.
@@ -46,11 +61,8 @@ def sample(
     logits = logits.float()
     if temperature <= 0.0:
         return logits.argmax(-1)
-    logits = logits / temperature
-    if 0 < top_k < logits.shape[-1]:
-        smallest = logits.topk(top_k, dim=-1).values[..., -1:]
-        logits = logits.masked_fill(logits < smallest, -torch.inf)
-    probability = logits.softmax(-1)
-    noise = torch.empty_like(probability).exponential_(1.0, generator=generator)
-    # exponential_ can return 0 in fp32, and 0/0 would win the argmax as NaN.
-    return (probability / noise.clamp_min(torch.finfo(noise.dtype).tiny)).argmax(-1)
+    best, ids = (logits / temperature).topk(noise.shape[-1], dim=-1)
+    if 0 < top_k < best.shape[-1]:
+        best = best.masked_fill(best < best[..., top_k - 1 : top_k], -torch.inf)
+    rank = (best.softmax(-1) / noise).argmax(-1, keepdim=True)
+    return ids.gather(-1, rank).squeeze(-1)
