@@ -90,6 +90,14 @@ class Conductor:
             self._do(command)
         self._captions.tidy(before, self.state, self._job)
 
+    def carry_on(self, earlier: Conductor) -> None:
+        """Go on where another conductor, with other parts, has ended: before anything is heard."""
+        was = earlier.state
+        self._history = earlier._history
+        self.state = State(
+            turns=was.turns, pause_s=was.pause_s, muted=was.muted, hands_free=was.hands_free
+        )
+
     @property
     def phase(self) -> Phase:
         """What Parley is doing."""

@@ -40,6 +40,8 @@ from app.core.shown import (
 _LOG = logging.getLogger(__name__)
 _CHECK_S = 0.5
 """How often the devices are looked at."""
+_LET_GO_S = 2.0
+"""What parts get to end when others take their place."""
 
 
 class LiveFactory(Protocol):
@@ -93,6 +95,8 @@ class LiveSession:
         self._recorder: SessionRecorder | None = None
         self._finishing: list[SessionRecorder] = []
         self._closing = False
+        self._next_factory: LiveFactory | None = None
+        self._failure = ""
         self._told = ("", "", "")
         self._checked_s = 0.0
         self._first = self._next = 0
@@ -159,11 +163,22 @@ class LiveSession:
 
         self._inbox.put(change)
 
+    def renew(self, factory: LiveFactory) -> None:
+        """Go on with other parts (models, voice): what was said is kept, as words.
+
+        A recording ends and another one begins. It works after a failed start, too.
+        """
+
+        def renew() -> None:
+            self._next_factory = factory
+
+        self._inbox.put(renew)
+
     def levels(self) -> Levels:
         """The meters, now."""
-        parts, recorder = self._parts, self._recorder
+        parts, recorder, device = self._parts, self._recorder, self._device
         recorded_s = recorder.seconds if recorder is not None else 0.0
-        if parts is None or self._device is None:
+        if parts is None or device is None:
             return Levels(recorded_s=recorded_s)
         meters = parts.ears.meters
         return Levels(
@@ -171,25 +186,49 @@ class LiveSession:
             meters.far_db,
             meters.speech,
             parts.ears.echo.erle_db,
-            self._device.xruns,
+            device.xruns,
             recorded_s,
         )
 
     # ------------------------------------------------------------------------- thread "conductor"
 
     def _run(self) -> None:
+        while self._serve():
+            self._change()
+
+    def _serve(self) -> bool:
+        """Load, and converse to the end; True when other parts are to go on."""
         self._tell(PhaseChanged(Phase.LOADING))
         try:
             self._load()
         except ParleyError as error:
-            self._tell(Notice(Level.ERROR, str(error)))
+            self._failure = str(error)
+            self._tell(Notice(Level.ERROR, self._failure))
             self._tell(PhaseChanged(Phase.FAILED))
-            return
         try:
             while (item := self._inbox.get()) is not None:
                 self._take(item)
+                if self._next_factory is not None:
+                    return True
+            return False
         finally:
             self._end()
+
+    def _change(self) -> None:
+        """Let go of the parts and take those of the next factory."""
+        for worker in self._workers:
+            worker.close(_LET_GO_S)
+        self._factory.close(_LET_GO_S)
+        assert self._next_factory is not None
+        self._factory, self._next_factory = self._next_factory, None
+        if self._failure:
+            self._tell(NoticeOver(self._failure))
+            self._failure = ""
+        # Sound that still waits was heard by the ears that have gone.
+        for _ in range(self._inbox.qsize()):
+            item = self._inbox.get()
+            if not isinstance(item, HeardBlock):
+                self._inbox.put(item)
 
     def _load(self) -> None:
         parts = self._factory.parts(lambda text: self._tell(PhaseChanged(Phase.LOADING, text)))
@@ -200,21 +239,27 @@ class LiveSession:
             ThreadWorker(name, self._inbox.put) for name in ("transcribe", "think", "speak")
         ]
         self._device = device = self._factory.device(*self._names)
-        self._conductor = Conductor(
-            parts, device.player, Workers(*self._workers), self._tell, self._note
+        earlier, self._conductor = (
+            self._conductor,
+            Conductor(parts, device.player, Workers(*self._workers), self._tell, self._note),
         )
+        if earlier is not None:
+            self._conductor.carry_on(earlier)
         self._tell(PhaseChanged(self._conductor.phase))
+        self._first, self._told = self._next, ("", "", "")
         self._start_device(device)
         for begin in self._begin_with:
             begin()
+        self._begin_with.clear()
 
     def _take(self, item: HeardBlock | ev.WorkEvent | Callable[[], None]) -> None:
-        assert self._conductor is not None
         try:
-            if isinstance(item, HeardBlock):
-                self._block(self._conductor, item)
-            elif callable(item):
+            if callable(item):
                 item()
+            elif self._conductor is None or self._device is None:
+                return  # nothing was loaded: there is nobody to tell
+            elif isinstance(item, HeardBlock):
+                self._block(self._conductor, item)
             else:
                 self._conductor.handle(item)
         except ParleyError as error:
@@ -231,18 +276,23 @@ class LiveSession:
 
     def _end(self) -> None:
         with contextlib.suppress(ParleyError):
-            if self._conductor is not None:
+            if self._conductor is not None and self._device is not None:
                 self._conductor.handle(ev.StopAsked(0.0))
             if self._device is not None:
                 self._device.stop()
-        for recorder in (*self._finishing, *([self._recorder] if self._recorder else [])):
+        self._device = None
+        if self._recorder is not None:
+            self._begin_with.append(lambda: self.record(True))
+            self._record(False)
+        for recorder in self._finishing:
             recorder.close()
+        self._finishing.clear()
 
     # --------------------------------------------------------------------------------- devices
 
     def _open_device(self) -> None:
-        assert self._conductor is not None
-        assert self._parts is not None
+        if self._conductor is None or self._parts is None:
+            return  # the names are used once something is loaded
         self._conductor.handle(ev.StopAsked(0.0))
         if self._device is not None:
             self._device.stop()
@@ -293,7 +343,7 @@ class LiveSession:
     # ------------------------------------------------------------------------ recording, telling
 
     def _record(self, on: bool) -> None:
-        if on and self._recorder is None:
+        if on and self._recorder is None and self._device is not None:
             self._recorder = self._factory.recorder(self._recording_notice)
             self._tell(RecordingChanged(True, self._recorder.folder))
             self._note_devices()

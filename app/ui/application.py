@@ -51,13 +51,15 @@ def run(
     store: SettingsStore,
     *,
     apply: Apply | None = None,
+    renew: Apply | None = None,
     notices: Sequence[str] = (),
     arguments: Sequence[str] = (),
 ) -> int:
     """Open the window of the conversation that ``control`` holds; returns the exit code at its end.
 
     ``settings`` are those that ``control`` was made with; changed ones go to ``store`` and, where
-    it is given, to ``apply``, which must not block and makes what it can of them true at once.
+    it is given, to ``apply``, which must not block and makes what it can of them true at once. ``renew``, which must not block
+    either, goes on with all of them; without it they hold from the next start.
     ``notices`` are sentences for the user that were there before the window.
     ``control.start`` is called once the window is there, ``control.close`` when it is closed: the
     window is gone at once, and this returns within two seconds whatever hangs.
@@ -69,7 +71,9 @@ def run(
     background = Background()
     session = SessionViewModel(control, hands_free=settings.hands_free)
     voices = known_voices(paths.voices())
-    choices = SettingsViewModel(settings, store, background, apply=apply, voices=voices)
+    choices = SettingsViewModel(
+        settings, store, background, apply=apply, renew=renew, voices=voices
+    )
     window = MainWindow(session, choices, look)
     _restore_place(window)
 

@@ -38,5 +38,8 @@ def _talk() -> int:
     def apply(chosen: Settings) -> None:
         session.change_policy(compose_live.live_policy(chosen))
 
+    def renew(chosen: Settings) -> None:
+        session.renew(compose_live.LiveMaker(chosen))
+
     notices = [*loaded.notices, *compose_live.recovered_sessions(settings)]
-    return run(session, settings, store, apply=apply, notices=notices)
+    return run(session, settings, store, apply=apply, renew=renew, notices=notices)

@@ -123,6 +123,7 @@ class MainWindow(QMainWindow):
         self.empty.learn_more.connect(self.show_about)
         self.choices.changed.connect(self._apply)
         self.choices.failed.connect(self._complain)
+        self.choices.renewed.connect(self._renewed)
         self.session.status.switches_changed.connect(self._remember_switches)
 
     # What is shown.
@@ -182,6 +183,13 @@ class MainWindow(QMainWindow):
         elif name == "barge_in" and self.choices.at_once(name):
             self.state.barge_in = chosen.barge_in
             self.state.refresh()
+
+    @Slot()
+    def _renewed(self) -> None:
+        """Other models are being loaded: what is said of them changes."""
+        self.empty.tell(built_in=self.choices.only_built_in, server=self.choices.server)
+        self.state.barge_in = self.choices.in_use.barge_in
+        self.state.refresh()
 
     @Slot()
     def _remember_switches(self) -> None:

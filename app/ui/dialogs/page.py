@@ -49,7 +49,7 @@ class PageDialog(QDialog):
         self.close_button.clicked.connect(self.accept)
         frame = QFrame()
         frame.setProperty("kind", "dock")
-        row = QHBoxLayout(frame)
+        self.row = row = QHBoxLayout(frame)
         row.setContentsMargins(18, 10, 18, 10)
         row.setSpacing(12)
         row.addLayout(self.foot, 1)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from PySide6.QtCore import QSignalBlocker, QSize, Slot
-from PySide6.QtWidgets import QLineEdit, QWidget
+from PySide6.QtCore import QSignalBlocker, QSize, Qt, Slot
+from PySide6.QtWidgets import QLineEdit, QPushButton, QWidget
 
+from app.core.shown import Phase
 from app.settings.model import Settings
 from app.ui.dialogs.page import PageDialog, Part
 from app.ui.dialogs.rows import (
@@ -49,8 +50,14 @@ class SettingsDialog(PageDialog):
         self.problem.hide()
         self.later = label(self.tr("Some changes take effect from the next start."), "hint")
         self.later.hide()
+        self.use_now = QPushButton(self.tr("Use them now"))
+        self.use_now.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self.use_now.setCursor(Qt.CursorShape.PointingHandCursor)
+        self.use_now.clicked.connect(self._use_now)
+        self.use_now.hide()
         self.foot.addWidget(self.problem)
         self.foot.addWidget(self.later)
+        self.row.insertWidget(1, self.use_now, 0, Qt.AlignmentFlag.AlignVCenter)
 
     def parts(self) -> Sequence[Part]:
         """One card for each kind of choice."""
@@ -66,6 +73,7 @@ class SettingsDialog(PageDialog):
         """Show what is chosen, and follow it."""
         self._status.devices_changed.connect(self._show_devices)
         self._status.switches_changed.connect(self._show_switches)
+        self._status.phase_changed.connect(self._show_use_now)
         self._choices.changed.connect(self._show)
         self._choices.failed.connect(self._complain)
         self._show("")
@@ -230,7 +238,11 @@ class SettingsDialog(PageDialog):
     def _hint(self, name: str, words: str) -> str:
         if self._choices.at_once(name):
             return words
-        later = self.tr("From the next start.")
+        later = (
+            self.tr("Needs loading anew.")
+            if self._choices.can_renew
+            else self.tr("From the next start.")
+        )
         return f"{words} {later}".strip()
 
     def _voices(self) -> list[tuple[str, object]]:
@@ -260,8 +272,29 @@ class SettingsDialog(PageDialog):
         default = str(Settings.model_fields["recordings"].get_default(call_default_factory=True))
         self.paths["recordings"].show_value(str(chosen.recordings), default, "")
         self.models.show_row(self.server_row, chosen.llm_is_server)
-        self.later.setVisible(self._choices.needs_restart)
         self.problem.hide()
+        self._show_use_now()
+
+    @Slot()
+    def _show_use_now(self) -> None:
+        """Models are changed, or could not be loaded: both can be helped without a new start."""
+        waits, failed = self._choices.needs_restart, self._status.phase is Phase.FAILED
+        can = self._choices.can_renew
+        self.later.setText(
+            self.tr("Loading the models anew takes a moment; what was said is kept.")
+            if can
+            else self.tr("Some changes take effect from the next start.")
+        )
+        self.later.setVisible(waits)
+        words = self.tr("Use them now") if waits else self.tr("Try again")
+        self.use_now.setText(words)
+        self.use_now.setAccessibleName(words)
+        self.use_now.setVisible(can and (waits or failed))
+
+    @Slot()
+    def _use_now(self) -> None:
+        self._choices.use_now()
+        self.accept()
 
     def _show_model(self, name: str) -> None:
         chosen, used = (
@@ -275,8 +308,12 @@ class SettingsDialog(PageDialog):
         state = self.tr("In use: {name}").format(name=used_words)
         if chosen != used:
             words = built_in.format(name=chosen_name) if own else chosen_name
-            later = self.tr("From the next start: {name}").format(name=words)
-            state = f"{state}. {later}"
+            chosen_words = (
+                self.tr("Chosen: {name}")
+                if self._choices.can_renew
+                else self.tr("From the next start: {name}")
+            )
+            state = f"{state}. {chosen_words.format(name=words)}"
         placeholder = self.tr("Built in")
         self.paths[name].show_value("" if own else chosen, placeholder, state)
 

@@ -41,6 +41,8 @@ class SettingsViewModel(QObject):
     """The name of a field that has another value."""
     failed = Signal(str)
     """One sentence: a value or the saving of it was refused."""
+    renewed = Signal()
+    """The conversation goes on with what was chosen: ``in_use`` is ``settings`` now."""
 
     def __init__(
         self,
@@ -49,6 +51,7 @@ class SettingsViewModel(QObject):
         background: Background,
         *,
         apply: Apply | None = None,
+        renew: Apply | None = None,
         voices: tuple[str, ...] = (),
         parent: QObject | None = None,
     ) -> None:
@@ -59,6 +62,7 @@ class SettingsViewModel(QObject):
         self._store = store
         self._background = background
         self._apply = apply
+        self._renew = renew
         self._unsaved = False
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
@@ -96,6 +100,20 @@ class SettingsViewModel(QObject):
             for name in Settings.model_fields
             if not self.at_once(name)
         )
+
+    @property
+    def can_renew(self) -> bool:
+        """Whether ``use_now`` can be asked for."""
+        return self._renew is not None
+
+    def use_now(self) -> None:
+        """Go on with what was chosen, without closing the window: the models are loaded anew."""
+        if self._renew is not None:
+            self.save()
+            self.in_use = self.settings
+            self._renew(self.settings)
+            self.renewed.emit()
+            self.changed.emit("")
 
     @property
     def only_built_in(self) -> bool:

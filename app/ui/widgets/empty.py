@@ -130,6 +130,11 @@ class EmptyPage(QScrollArea):
         row.addStretch(1)
         self.setWidget(page)
 
+    def tell(self, *, built_in: bool, server: str) -> None:
+        """Other models are in use."""
+        self._built_in, self._server = built_in, server
+        self.refresh()
+
     @Slot()
     def refresh(self) -> None:
         """Invite to what can be done now."""

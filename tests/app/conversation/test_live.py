@@ -217,6 +217,58 @@ def test_a_missing_model_is_told_and_the_window_can_close() -> None:
         scene.window.phase(Phase.FAILED)
 
 
+def test_a_failed_start_is_mended_by_other_parts() -> None:
+    missing, there = Maker(Room()), Maker(Room(chat=FakeChat(("Hello there.",))))
+    missing.error = ModelMissingError("The model is missing: get it.")
+    window = Window()
+    session = LiveSession(missing)
+    session.watch(window)
+    session.start()
+    window.phase(Phase.FAILED)
+    session.type("Is anybody there?")  # nobody is, and nothing breaks
+    session.choose_devices("headset", "")
+    session.record(True)
+    session.renew(there)
+    window.wait(lambda what: what == NoticeOver("The model is missing: get it."))
+    window.phase(Phase.LISTENING)
+    assert missing.closed
+    assert there.asked == [("headset", "")]
+    session.type("Hello.")
+    Scene(session, there, window).until(lambda what: isinstance(what, TurnTimes))
+    assert session.close(10.0)
+    assert there.closed
+
+
+def test_other_parts_go_on_with_what_was_said(scene: Scene) -> None:
+    scene.window.phase(Phase.LISTENING)
+    scene.session.hands_free(False)
+    scene.session.record(True)
+    scene.session.type("Hello.")
+    first = scene.until(lambda what: isinstance(what, TurnTimes))
+    assert isinstance(first, TurnTimes)
+    chat = FakeChat(("Of course.",))
+    other = Maker(Room(chat=chat))
+    scene.session.renew(other)
+    scene.window.wait(lambda _: bool(other.devices and other.recordings))
+    assert scene.maker.closed
+    assert scene.maker.devices[0].stopped == 1
+    assert scene.maker.recordings[0].closed
+    later = Scene(scene.session, other, scene.window)
+    later.settle()
+    scene.session.type("Do you remember me?")
+    second = later.until(lambda what: isinstance(what, TurnTimes) and what.turn != first.turn)
+    assert isinstance(second, TurnTimes)
+    assert second.turn == first.turn + 1  # captions are told apart by it
+    assert [message.content for message in chat.told[-1]][1:] == [
+        "Hello.",
+        "Hello there, my friend.",
+        "Do you remember me?",
+    ]
+    assert later.session._conductor is not None
+    assert not later.session._conductor.state.hands_free
+    # The fixture closes the session, and looks whether the first maker was closed: it was, above.
+
+
 def test_recording_is_shown_and_gets_every_block_and_decision(scene: Scene) -> None:
     scene.window.phase(Phase.LISTENING)
     scene.session.record(True)

@@ -136,6 +136,48 @@ def test_a_model_is_chosen_for_the_next_start(
     assert not dialog.later.isVisible()
 
 
+def test_what_was_chosen_is_used_without_closing_the_window(
+    window: MainWindow, live: FakeLive, choices: SettingsViewModel
+) -> None:
+    renewed: list[Settings] = []
+    choices._renew = renewed.append
+    live.show(DEVICES, PhaseChanged(Phase.LISTENING))
+    window.settings_action.trigger()
+    settle()
+    dialog = window.dialog
+    assert isinstance(dialog, SettingsDialog)
+    assert not dialog.use_now.isVisible()
+    choices.set("asr", Path("/models/whisper-small"))
+    choices.set("barge_in", False)
+    state = dialog.paths["asr"].state.text()
+    assert state == "In use: whisper-nano (built in). Chosen: whisper-small"
+    assert dialog.use_now.isVisible()
+    assert dialog.use_now.text() == dialog.use_now.accessibleName() == "Use them now"
+    QTest.mouseClick(dialog.use_now, Qt.MouseButton.LeftButton)
+    settle()
+    assert [settings.asr for settings in renewed] == [Path("/models/whisper-small")]
+    assert choices.in_use == choices.settings
+    assert window.dialog is None
+    assert not window.empty.card.isVisible()
+    assert not window.state.barge_in
+
+
+def test_after_a_failed_start_the_same_can_be_tried_again(
+    window: MainWindow, live: FakeLive, choices: SettingsViewModel
+) -> None:
+    renewed: list[Settings] = []
+    choices._renew = renewed.append
+    live.show(PhaseChanged(Phase.FAILED))
+    settle()
+    window.settings_action.trigger()
+    settle()
+    dialog = window.dialog
+    assert isinstance(dialog, SettingsDialog)
+    assert dialog.use_now.text() == "Try again"
+    QTest.mouseClick(dialog.use_now, Qt.MouseButton.LeftButton)
+    assert renewed == [choices.settings]
+
+
 def test_a_server_is_named_without_what_is_secret(
     dialog: SettingsDialog, choices: SettingsViewModel
 ) -> None:
