@@ -14,7 +14,7 @@ from app.compose import StandardFactory, engine_options, told_models
 from app.conversation.ears import Ears
 from app.conversation.parts import LiveParts
 from app.conversation.policy import Judges, Policy
-from app.core import turn_text
+from app.core import turn_end, turn_text
 from app.core.echo_text import matches_playback
 from app.core.errors import ModelMissingError, ParleyError
 from app.core.live_ports import SESSION_RATE_HZ, EchoCanceller, SessionRecorder, SoundDevice
@@ -33,7 +33,7 @@ from app.thinking.prompt import system_prompt
 
 def live_policy(settings: Settings) -> Policy:
     """Turn taking as the settings want it, with the judges of words."""
-    finished = turn_text.TextCue().score
+    finished = turn_end.TextCue().score
     judges = Judges(
         finished,
         turn_text.is_backchannel,

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from app.bench.sets import Kind
 from app.bench.take import Record, Take
 from app.bench.words import best_prefix, word_errors
-from app.core.turn_text import plain_words
+from app.core.words import plain_words
 
 Marks = dict[str, float]
 

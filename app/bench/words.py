@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from app.core.turn_text import plain_words
+from app.core.words import plain_words
 
 
 def word_errors(said: str, heard: str) -> tuple[int, int]:

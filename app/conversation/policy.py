@@ -61,8 +61,15 @@ class Policy:
     stale_s: float = 0.1
     """Words that miss more than this of the last voice are not judged."""
     longest_s: float = 30.0
-    release: tuple[tuple[float, float], ...] = ((0.15, 0.9), (0.3, 0.7), (0.6, 0.5), (2.0, 0.0))
-    """(silence, score that releases then), straight lines between."""
+    release: tuple[tuple[float, float], ...] = (
+        *((0.15, 0.95), (0.3, 0.85), (0.45, 0.75), (0.6, 0.5)),
+        *((1.9, 0.3), (2.0, 0.0)),
+    )
+    """(silence, score that releases then), straight lines between.
+
+    A question is over after 0.2 s, a statement after 0.4 s, because "..., please" may still come;
+    words that lack their end are given two seconds: people who search for a word need 1 to 2 s.
+    """
     patience: float = 0.5
     """0 answers at once, 1 waits twice as long as 0.5."""
     reopen_s: float = 0.3

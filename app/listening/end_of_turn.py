@@ -1,6 +1,6 @@
 """Judging the end of a turn by its sound and its words together.
 
-The words alone are judged by ``app.core.turn_text.TextCue``. A learned model of the sound (Smart
+The words alone are judged by ``app.core.turn_end.TextCue``. A learned model of the sound (Smart
 Turn and its kind) is an ``EndOfTurn`` too, and ``Together`` lets the two outvote each other.
 """
 
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 
-from app.core.turn_text import EndOfTurn, TextCue, asks_for_time
+from app.core.turn_end import EndOfTurn, TextCue, asks_for_time
 from app.core.types import FloatArray
 
 _EDGE = 0.02

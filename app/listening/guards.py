@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from app.core.turn_text import plain_words
 from app.core.types import FloatArray
+from app.core.words import plain_words
 
 WINDOW_S = 0.032
 

@@ -7,7 +7,7 @@ Real-Time Transcription System, 2023). Case and punctuation do not count when co
 
 from __future__ import annotations
 
-from app.core.turn_text import plain_words
+from app.core.words import plain_words
 
 
 class Agreement:

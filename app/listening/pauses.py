@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from app.core.turn_text import finished
+from app.core.turn_end import finished
 from app.core.types import LISTEN_RATE_HZ, FloatArray
 from app.listening.guards import WINDOW_S, voiced_mask
 

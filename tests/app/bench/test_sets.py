@@ -8,7 +8,8 @@ import pytest
 from app.audio.room import LEVELS_DB, ROOMS
 from app.bench.noises import NOISES, noise
 from app.bench.sets import DEFAULT_ITEMS, SETS, Kind, items
-from app.core.turn_text import finished, is_backchannel
+from app.core.turn_end import finished
+from app.core.turn_text import is_backchannel
 
 
 @pytest.mark.parametrize("name", [name for name in SETS if name != "E10"])

@@ -6,19 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.core.turn_text import (
+from app.core.turn_end import (
     NOT_YET,
     UNKNOWN,
     TextCue,
     asks_for_time,
     finished,
-    is_backchannel,
-    is_command,
-    is_only_command,
     is_question,
     longest_wait_s,
-    plain_words,
 )
+from app.core.turn_text import is_backchannel, is_command, is_only_command
+from app.core.words import plain_words
 
 WHOLE = (
     "What is the capital of France?",
@@ -32,8 +30,11 @@ WHOLE = (
     "It costs two hundred five.",
     "I think so.",
     "Yes, please.",
-    "Thank you very much.",
-    "No.",
+    "Not really.",
+    "They have closed it, didn't they?",
+    "The shop is closed, I think.",
+    "We go there now and then.",
+    "Well, in the end, they stayed.",
     "My bus leaves at seven forty five.",
     "What time is it?",
     "Can you tell me what the weather is like?",
@@ -66,7 +67,16 @@ UNFINISHED = (
     "I bought some milk, eggs, butter",
     "She gave it to my",
     "Could you give",
+    "I am not sure weather.",
+    "The nicest part of it is",
+    "My favourite one among them was",
 )
+ASKED_FOR = (
+    "Can you tell me where the station is?",
+    "How much sugar do we need?",
+    "I know what it is",
+)
+OPENERS = ("Good morning.", "Thank you very much.", "No.", "Okay")
 
 
 @pytest.mark.parametrize("text", WHOLE)
@@ -77,6 +87,17 @@ def test_a_whole_turn_is_released_soon(text: str) -> None:
 @pytest.mark.parametrize("text", UNFINISHED)
 def test_an_unfinished_turn_is_waited_for(text: str) -> None:
     assert finished(text) < 0.4
+
+
+@pytest.mark.parametrize("text", ASKED_FOR)
+def test_a_clause_whose_object_stands_in_front_wants_no_more(text: str) -> None:
+    assert finished(text) >= 0.6
+
+
+@pytest.mark.parametrize("text", OPENERS)
+def test_what_may_open_a_turn_is_given_some_time_unless_it_answers(text: str) -> None:
+    assert 0.5 < finished(text) < 0.7
+    assert finished(text, asked=True) > 0.9
 
 
 @pytest.mark.parametrize("whole", WHOLE[:5])

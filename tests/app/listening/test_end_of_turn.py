@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from app.core.turn_text import NOT_YET, TextCue
+from app.core.turn_end import NOT_YET, TextCue
 from app.listening.end_of_turn import Together
 
 SOUND = np.zeros(1600, np.float32)

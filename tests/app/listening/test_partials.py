@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.core.turn_text import plain_words
+from app.core.words import plain_words
 from app.listening.partials import Agreement
 
 hypotheses = st.lists(
