@@ -104,7 +104,7 @@ def _add_speech(command: argparse.ArgumentParser) -> None:
 
 def _add_machine(command: argparse.ArgumentParser) -> None:
     command.add_argument("--device", metavar="D", help="auto, cpu, cuda or cuda:N")
-    command.add_argument("--precision", metavar="P", help="auto, bf16 or fp32")
+    command.add_argument("--precision", metavar="P", help="auto, fp32, bf16, int8 or int4")
     command.add_argument("--threads", type=int, metavar="N", help="processor threads")
 
 

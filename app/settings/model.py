@@ -49,8 +49,8 @@ class Settings(BaseModel):
     """A built-in voice by name, or a voice folder."""
     device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
     """Where the speech model runs: auto, cpu, cuda or cuda:N."""
-    precision: str = Field(default="auto", pattern=r"^(auto|bf16|fp32)$")
-    """Numbers that the speech model computes with: auto, bf16 or fp32."""
+    precision: str = Field(default="auto", pattern=r"^(auto|fp32|bf16|int8|int4)$")
+    """Numbers that the speech model computes with: auto, fp32, bf16, int8 or int4."""
     threads: int | None = Field(default=None, ge=1, le=256)
     """Processor threads; without it Parley chooses."""
     seed: int = Field(default=0, ge=0, lt=2**63)

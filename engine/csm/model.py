@@ -7,6 +7,8 @@ codebook 0 of the next frame; the depth decoder predicts the others one after an
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -21,6 +23,10 @@ class CsmModel(nn.Module):
     def __init__(self, config: CsmConfig) -> None:
         super().__init__()
         self.config = config
+        self.precision: str | None = None
+        """What decoders run it in (``engine.runtime.precision``); None for ``dtype`` as it is."""
+        self.derived: dict[str, Any] = {}
+        """What decoders made of the weights and share: packed matrices, captured graphs."""
         width, depth_width = config.backbone.width, config.depth.width
         self.text_embedding = _table(config.text_vocab, width)
         self.audio_embedding = _table(config.codebooks * config.audio_vocab, width)

@@ -1,13 +1,11 @@
-"""The device, number format and threads that suit this machine."""
+"""The device that suits this machine."""
 
 from __future__ import annotations
 
 import torch
 
 from engine.errors import DeviceError
-
-SMALL_MODEL = 200_000_000
-"""Parameters up to which fp32 costs nothing worth saving on a CPU."""
+from engine.runtime.precision import pick_precision
 
 
 def pick_device(wanted: str = "auto") -> torch.device:
@@ -32,15 +30,5 @@ def pick_device(wanted: str = "auto") -> torch.device:
 
 
 def pick_dtype(wanted: str, device: torch.device, parameters: int) -> torch.dtype:
-    """``auto`` is bf16 on a card and for big models, fp32 for small ones on a CPU.
-
-    Raises:
-        DeviceError: for a precision that the engine does not have.
-    """
-    known = {"bf16": torch.bfloat16, "fp32": torch.float32}
-    if wanted in known:
-        return known[wanted]
-    if wanted != "auto":
-        raise DeviceError(f"The precision '{wanted}' is not supported: use auto, bf16 or fp32.")
-    big = parameters > SMALL_MODEL
-    return torch.bfloat16 if device.type == "cuda" or big else torch.float32
+    """The format of what is not quantised, see ``engine.runtime.precision.pick_precision``."""
+    return pick_precision(wanted, device, parameters).dtype

@@ -14,7 +14,8 @@ from engine.csm.model import CsmModel
 from engine.csm.tokenizer import TextTokenizer
 from engine.errors import ModelError
 from engine.mimi.codec import MimiCodec
-from engine.runtime.device import SMALL_MODEL, pick_device, pick_dtype
+from engine.runtime.device import pick_device
+from engine.runtime.precision import SMALL_MODEL, pick_precision
 from engine.types import Sampling
 from engine.weights import load_csm
 from engine.weights.find import find_checkpoint
@@ -28,7 +29,7 @@ def load_parts(path: Path, *, device: str, precision: str, threads: int | None) 
     Args:
         path: model folder (or ``.safetensors`` file with its companions beside it).
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
-        precision: ``auto``, ``bf16`` or ``fp32`` for CSM; the codec always runs in fp32.
+        precision: ``auto``, ``fp32``, ``bf16``, ``int8`` or ``int4`` for CSM.
         threads: CPU threads of torch; by default one for a small model, all cores for a big one.
 
     Raises:
@@ -39,7 +40,9 @@ def load_parts(path: Path, *, device: str, precision: str, threads: int | None) 
     parameters = count_parameters(path)
     if where.type == "cpu":
         torch.set_num_threads(threads or (1 if parameters <= SMALL_MODEL else os.cpu_count() or 1))
-    loaded = load_csm(path, device=where, dtype=pick_dtype(precision, where, parameters))
+    chosen = pick_precision(precision, where, parameters)
+    loaded = load_csm(path, device=where, dtype=chosen.dtype)
+    loaded.model.precision = chosen
     if loaded.mimi_tensors is None:
         raise ModelError(
             f"{loaded.folder} has no Mimi weights: put Mimi's safetensors file beside the model."
