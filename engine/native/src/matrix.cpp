@@ -1,0 +1,288 @@
+#include "matrix.hpp"
+
+#include "lanes.hpp"
+
+namespace parley {
+
+namespace {
+
+#if defined(PARLEY_AVX512)
+constexpr int kRowsAtOnce = 4, kTokensAtOnce = 4, kPackedTokens = 8;  // 32 registers of 16 lanes
+#else
+constexpr int kRowsAtOnce = 2, kTokensAtOnce = 2, kPackedTokens = 2;  // 16 registers of 8
+#endif
+constexpr int kAheadBytes = 2048;  // how far in front of the sums memory is asked for
+
+inline void put(float* where, float value, bool add) { *where = add ? *where + value : value; }
+
+// --- fp32 and bf16, in place ---------------------------------------------------------------------------
+
+// One row with one position: the case that memory bounds. Four sums hide the latency of the additions.
+template <typename Cell>
+float dot_one(const Cell* row, const float* x, int64_t cols) {
+  Floats sum[4] = {Floats::zero(), Floats::zero(), Floats::zero(), Floats::zero()};
+  int64_t i = 0;
+  for (; i + 4 * kLanes <= cols; i += 4 * kLanes) {
+    for (size_t byte = 0; byte < 4 * kLanes * sizeof(Cell); byte += 64) {
+      prefetch(reinterpret_cast<const char*>(row + i) + kAheadBytes + byte);
+    }
+    for (int j = 0; j < 4; ++j) {
+      sum[j] = multiply_add(Floats::load(row + i + j * kLanes), Floats::load(x + i + j * kLanes),
+                            sum[j]);
+    }
+  }
+  for (; i + kLanes <= cols; i += kLanes) {
+    sum[0] = multiply_add(Floats::load(row + i), Floats::load(x + i), sum[0]);
+  }
+  float rest = 0.0f;
+  for (; i < cols; ++i) {
+    Cell one[kLanes] = {};
+    one[0] = row[i];
+    float wide[kLanes];
+    Floats::load(one).store(wide);
+    rest += wide[0] * x[i];
+  }
+  return ((sum[0] + sum[1]) + (sum[2] + sum[3])).sum() + rest;
+}
+
+// R rows with T positions: every weight and every activation that was loaded is used several times.
+template <typename Cell, int R, int T>
+void dot_tile(const Cell* rows, const float* x, int64_t cols, float (&out)[R][T]) {
+  Floats sum[R][T];
+  for (auto& line : sum) {
+    for (Floats& one : line) one = Floats::zero();
+  }
+  int64_t i = 0;
+  for (; i + kLanes <= cols; i += kLanes) {
+    Floats weights[R];
+    for (int r = 0; r < R; ++r) weights[r] = Floats::load(rows + r * cols + i);
+    for (int t = 0; t < T; ++t) {
+      const Floats activation = Floats::load(x + t * cols + i);
+      for (int r = 0; r < R; ++r) sum[r][t] = multiply_add(weights[r], activation, sum[r][t]);
+    }
+  }
+  for (int r = 0; r < R; ++r) {
+    for (int t = 0; t < T; ++t) {
+      const float rest = dot_one(rows + r * cols + i, x + t * cols + i, cols - i);
+      out[r][t] = sum[r][t].sum() + (i < cols ? rest : 0.0f);
+    }
+  }
+}
+
+template <typename Cell>
+void multiply_float_rows(const Product& product, const Activations& in, int64_t first,
+                         int64_t count) {
+  const Cell* data = static_cast<const Cell*>(product.matrix->data);
+  const int64_t cols = in.cols, end = first + count;
+  int token = 0;
+  for (; token + kTokensAtOnce <= in.tokens; token += kTokensAtOnce) {
+    int64_t row = first;
+    for (; row + kRowsAtOnce <= end; row += kRowsAtOnce) {
+      float tile[kRowsAtOnce][kTokensAtOnce];
+      dot_tile(data + row * cols, in.x + token * cols, cols, tile);
+      for (int r = 0; r < kRowsAtOnce; ++r) {
+        for (int t = 0; t < kTokensAtOnce; ++t) {
+          put(product.out + (token + t) * product.stride + row + r, tile[r][t], product.add);
+        }
+      }
+    }
+    for (; row < end; ++row) {
+      for (int t = token; t < token + kTokensAtOnce; ++t) {
+        put(product.out + t * product.stride + row,
+            dot_one(data + row * cols, in.x + t * cols, cols), product.add);
+      }
+    }
+  }
+  for (int64_t row = first; row < end; ++row) {
+    for (int t = token; t < in.tokens; ++t) {
+      put(product.out + t * product.stride + row, dot_one(data + row * cols, in.x + t * cols, cols),
+          product.add);
+    }
+  }
+}
+
+// --- int8 and int4, packed -----------------------------------------------------------------------------
+
+inline int32_t four_at(const int8_t* q) {
+  int32_t four;
+  std::memcpy(&four, q, sizeof four);
+  return four;
+}
+
+// Sixteen rows with T positions, from position `token` on.
+template <int T>
+void dot_int8(const uint8_t* weights, const float* row_scales, const Activations& in, int token,
+              Floats (&total)[T]) {
+  const int64_t groups = in.padded / kGroup;
+  const int8_t* q = in.q + token * in.padded;
+  const float* scales = in.scales + token * groups;
+  const int32_t* sums = in.sums + token * groups;
+  for (Floats& one : total) one = Floats::zero();
+  for (int64_t g = 0; g < groups; ++g) {
+    Ints sum[T];
+    for (int t = 0; t < T; ++t) sum[t] = Ints::all(-kInt8Zero * sums[t * groups + g]);
+    for (int step = 0; step < kGroup; step += 4, weights += 64) {
+      prefetch(weights + kAheadBytes);
+      const Bytes w = Bytes::load(weights);
+      for (int t = 0; t < T; ++t) sum[t].dot(w, four_at(q + t * in.padded + g * kGroup + step));
+    }
+    for (int t = 0; t < T; ++t) {
+      total[t] = multiply_add(sum[t].floats(), Floats::all(scales[t * groups + g]), total[t]);
+    }
+  }
+  for (Floats& one : total) one = one * Floats::load(row_scales);
+}
+
+template <int T>
+void dot_int4(const uint8_t* weights, const Activations& in, int token, Floats (&total)[T]) {
+  const int64_t groups = in.padded / kGroup;
+  const int8_t* q = in.q + token * in.padded;
+  const float* scales = in.scales + token * groups;
+  const int32_t* sums = in.sums + token * groups;
+  for (Floats& one : total) one = Floats::zero();
+  for (int64_t g = 0; g < groups; ++g) {
+    Ints sum[T];
+    for (int t = 0; t < T; ++t) sum[t] = Ints::all(-kInt4Zero * sums[t * groups + g]);
+    const uint8_t* nibbles = weights + (g / 2) * kInt4StepBytes + (g % 2) * 256;
+    for (int step = 0; step < kGroup; step += 8, nibbles += 64) {
+      prefetch(nibbles + kAheadBytes);
+      const Bytes both = Bytes::load(nibbles);
+      const Bytes low = both.low_nibbles(), high = both.high_nibbles();
+      for (int t = 0; t < T; ++t) {
+        const int8_t* x = q + t * in.padded + g * kGroup + step;
+        sum[t].dot_nibbles(low, four_at(x));
+        sum[t].dot_nibbles(high, four_at(x + 4));
+      }
+    }
+    const uint8_t* stored = weights + (g / 2) * kInt4StepBytes + 512 + (g % 2) * 32;
+    const Floats w_scales = Floats::load(reinterpret_cast<const uint16_t*>(stored));
+    for (int t = 0; t < T; ++t) {
+      const Floats scale = w_scales * Floats::all(scales[t * groups + g]);
+      total[t] = multiply_add(sum[t].floats(), scale, total[t]);
+    }
+  }
+}
+
+template <int T>
+void multiply_block(const Product& product, const Activations& in, int64_t row, int token) {
+  const Matrix& matrix = *product.matrix;
+  const int64_t block = packed_block_bytes(static_cast<int>(matrix.format), matrix.cols);
+  const uint8_t* weights = static_cast<const uint8_t*>(matrix.data) + row / kBlockRows * block;
+  Floats total[T];
+  if (matrix.format == PARLEY_INT8) {
+    dot_int8<T>(weights, matrix.scales + row, in, token, total);
+  } else {
+    dot_int4<T>(weights, in, token, total);
+  }
+  const int64_t count = matrix.rows - row < kBlockRows ? matrix.rows - row : kBlockRows;
+  for (int t = 0; t < T; ++t) {
+    float* out = product.out + (token + t) * product.stride + row;
+    if (count == kBlockRows) {
+      (product.add ? Floats::load(out) + total[t] : total[t]).store(out);
+      continue;
+    }
+    float lanes[kBlockRows];
+    total[t].store(lanes);
+    for (int64_t i = 0; i < count; ++i) put(out + i, lanes[i], product.add);
+  }
+}
+
+void multiply_packed_rows(const Product& product, const Activations& in, int64_t first,
+                          int64_t count) {
+  for (int64_t row = first; row < first + count; row += kBlockRows) {
+    int token = 0;
+    for (; token + kPackedTokens <= in.tokens; token += kPackedTokens) {
+      multiply_block<kPackedTokens>(product, in, row, token);
+    }
+    for (; token + 2 <= in.tokens; token += 2) multiply_block<2>(product, in, row, token);
+    if (token < in.tokens) multiply_block<1>(product, in, row, token);
+  }
+}
+
+}  // namespace
+
+int64_t packed_block_bytes(int format, int64_t cols) {
+  const int64_t padded = round_up(cols, kColumnStep);
+  return format == PARLEY_INT8 ? padded * kBlockRows : padded / kColumnStep * kInt4StepBytes;
+}
+
+int64_t packed_bytes(int format, int64_t rows, int64_t cols) {
+  return round_up(rows, kBlockRows) / kBlockRows * packed_block_bytes(format, cols);
+}
+
+void Activations::quantise(int token, int64_t first, int64_t count) const {
+  const int64_t groups = padded / kGroup;
+  const float* from = x + token * cols;
+  for (int64_t g = first; g < first + count; ++g) {
+    const int64_t start = g * kGroup, left = cols - start;
+    float tail[kGroup] = {};
+    const float* group = from + start;
+    if (left < kGroup) {  // the padding's activations are zero
+      for (int64_t i = 0; i < left; ++i) tail[i] = group[i];
+      group = tail;
+    }
+    const Floats a = Floats::load(group), b = Floats::load(group + kLanes);
+    const float most = max(magnitude(a), magnitude(b)).most();
+    const Floats inverse = Floats::all(most > 1e-30f ? 127.0f / most : 0.0f);
+    const Floats qa = nearest(a * inverse), qb = nearest(b * inverse);
+    int8_t* to = q + token * padded + start;
+    store_bytes(qa, to);
+    store_bytes(qb, to + kLanes);
+    scales[token * groups + g] = most / 127.0f;
+    sums[token * groups + g] = static_cast<int32_t>((qa + qb).sum());
+  }
+}
+
+Activations Activations::last() const {
+  Activations out = *this;
+  const int64_t groups = padded / kGroup;
+  out.x += (tokens - 1) * cols;
+  out.q += (tokens - 1) * padded;
+  out.scales += (tokens - 1) * groups;
+  out.sums += (tokens - 1) * groups;
+  out.tokens = 1;
+  return out;
+}
+
+void multiply_rows(const Product& product, const Activations& in, int64_t first, int64_t count) {
+  switch (product.matrix->format) {
+    case PARLEY_FP32:
+      return multiply_float_rows<float>(product, in, first, count);
+    case PARLEY_BF16:
+      return multiply_float_rows<uint16_t>(product, in, first, count);
+    default:
+      return multiply_packed_rows(product, in, first, count);
+  }
+}
+
+int64_t chunk_rows(const Matrix& matrix) {
+  constexpr int64_t kChunkBytes = 32 * 1024;
+  static constexpr int64_t kHalfBytes[] = {8, 4, 2, 1};  // a weight's size, by format
+  const int64_t row_bytes = matrix.cols * kHalfBytes[matrix.format] / 2 + 1;
+  const int64_t blocks = kChunkBytes / (row_bytes * kBlockRows);
+  return kBlockRows * (blocks > 1 ? blocks : 1);
+}
+
+void multiply(Pool& pool, const Product* products, int count, const Activations& in) {
+  int chunks = 0;
+  for (int i = 0; i < count; ++i) {
+    const int64_t step = chunk_rows(*products[i].matrix);
+    chunks += static_cast<int>((products[i].matrix->rows + step - 1) / step);
+  }
+  pool.run(chunks, [&](int chunk, int) {
+    const Product* product = products;
+    while (true) {
+      const int64_t rows = product->matrix->rows, step = chunk_rows(*product->matrix);
+      const int here = static_cast<int>((rows + step - 1) / step);
+      if (chunk < here) {
+        const int64_t first = chunk * step;
+        const int64_t most = rows - first;
+        return multiply_rows(*product, in, first, step < most ? step : most);
+      }
+      chunk -= here;
+      ++product;
+    }
+  });
+}
+
+}  // namespace parley
