@@ -9,11 +9,12 @@ index. One thread at a time may use an engine.
 from __future__ import annotations
 
 import contextlib
+import inspect
 import itertools
 import time
 from collections.abc import Callable, Generator, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -21,9 +22,10 @@ from engine.csm import prompt
 from engine.csm.guard import LateEndGuard
 from engine.csm.memory import Marks, Memory
 from engine.csm.prompt import Prepared
-from engine.csm.tokenizer import TextTokenizer
 from engine.errors import ContextError, TextError
+from engine.listening import Listener
 from engine.normalise import speakable
+from engine.parts import EngineParts
 from engine.runtime.decoders import make_decoder
 from engine.types import (
     CodeArray,
@@ -37,13 +39,10 @@ from engine.types import (
     Voice,
 )
 
-if TYPE_CHECKING:
-    from engine.config import CsmConfig
-    from engine.csm.model import CsmModel
-    from engine.mimi.codec import MimiCodec
-
 ASSISTANT = 0
 """The speaker number of the voice that the engine speaks with, unless its prompt says another."""
+SOMEBODY = 2
+"""The speaker number of lines in a voice that was exchanged; the user's is 1."""
 
 _Frames = Generator[tuple[CodeArray, FloatArray], None, None]
 
@@ -55,14 +54,8 @@ def never() -> bool:
     return False
 
 
-class SpeechEngine:
+class SpeechEngine(EngineParts):
     """A loaded model: network, codec and tokenizer. Construct with ``load``."""
-
-    def __init__(
-        self, model: CsmModel, codec: MimiCodec, tokenizer: TextTokenizer, sampling: Sampling
-    ) -> None:
-        self.model, self.codec, self.tokenizer, self.sampling = model, codec, tokenizer, sampling
-        self._voices: dict[int, tuple[Voice, Prepared]] = {}
 
     @classmethod
     def load(
@@ -72,54 +65,27 @@ class SpeechEngine:
         device: str = "auto",
         precision: str = "auto",
         threads: int | None = None,
+        voices: Path | None = None,
     ) -> SpeechEngine:
-        """Read a model folder (see ``engine.runtime.load``) and make two frames to warm up."""
+        """Read a model folder (see ``engine.runtime.load``) and make two frames to warm up.
+
+        Voices made ready are kept in the folder ``voices``, if one is given.
+        """
         from engine.runtime.load import load_parts
 
         engine = cls(*load_parts(path, device=device, precision=precision, threads=threads))
+        if voices is not None:
+            engine.keep_voices(voices, precision)
         with contextlib.closing(engine.conversation(None).speak("1.")) as frames:
             for _ in itertools.islice(frames, 2):
                 pass
         return engine
-
-    @property
-    def config(self) -> CsmConfig:
-        """The model's sizes."""
-        return self.model.config
-
-    @property
-    def sample_rate_hz(self) -> int:
-        """Rate of all sound that goes in and comes out (24 000)."""
-        return self.config.mimi.sample_rate_hz
-
-    @property
-    def frame_samples(self) -> int:
-        """Samples of one frame (1920, 80 ms)."""
-        return self.config.mimi.frame_samples
 
     def conversation(
         self, voice: Voice | None, *, seed: int = 0, sampling: Sampling | None = None
     ) -> Conversation:
         """A new conversation that begins with the voice's prompt."""
         return Conversation(self, voice, seed=seed, sampling=sampling or self.sampling)
-
-    def prepare(self, segment: Segment) -> Prepared:
-        """Tokenise a segment's text and encode its sound (codes are taken as they are)."""
-        text = speakable(segment.text)
-        if segment.codes is not None:
-            codes = segment.codes
-        elif segment.audio is not None:
-            codes = self.codec.encode(segment.audio)
-        else:
-            codes = prompt.no_codes(self.config.codebooks)
-        return Prepared(tuple(self.tokenizer.encode(segment.speaker, text)), codes)
-
-    def prepare_voice(self, voice: Voice) -> Prepared:
-        """``prepare`` for a voice prompt, encoded once per voice object."""
-        known = self._voices.get(id(voice))
-        if known is None:
-            known = self._voices[id(voice)] = (voice, self.prepare(voice.prompt))
-        return known[1]
 
 
 class Conversation:
@@ -132,8 +98,11 @@ class Conversation:
         self.report: SpeechReport | None = None
         self._speaker = voice.prompt.speaker if voice is not None else ASSISTANT
         self._decoder = make_decoder(engine.model, sampling, seed)
-        self._memory = Memory(self._decoder, engine.prepare_voice(voice) if voice else None)
-        self._stream = engine.codec.stream()
+        decoder = self._decoder
+        self._memory = Memory(
+            decoder, engine.voices.prefix(voice, lambda: decoder) if voice else None
+        )
+        self._stream, self._listener = engine.codec.stream(), Listener(engine.codec)
         self._unsounded = False  # whether the stream has yet to go through the turn's speech
         self._marks = Marks()
         self._open: _Frames | None = None
@@ -154,12 +123,21 @@ class Conversation:
         """Frames spoken since the last ``add``."""
         return self._memory.turn_frames
 
+    def listen(self, audio: FloatArray) -> None:
+        """What somebody else has said so far of a line that ``add`` will bring whole.
+
+        All that can be done of it ahead is done now; the conversation knows nothing of it.
+        """
+        self._listener.hear(audio)
+
     def add(self, segment: Segment) -> Prepared:
         """Remember a line that somebody else spoke; the next one starts a new breath.
 
         One too long for the whole window is left out, not cut. Returns it as the model takes it.
         """
         self._settle()
+        if segment.codes is None and segment.audio is not None:
+            segment = replace(segment, codes=self._listener.finish(segment.audio))
         prepared = self.engine.prepare(segment)
         self._stream.reset()
         self._unsounded = False
@@ -205,6 +183,27 @@ class Conversation:
         self._settle()
         self._memory.forget_older_half()
 
+    def rest(self) -> bool:
+        """Use a pause for a little of the work that is to come; whether there is more of it."""
+        if self._open is not None and inspect.getgeneratorstate(self._open) != inspect.GEN_CLOSED:
+            return False
+        return self._memory.rest()
+
+    def change_voice(self, voice: Voice | None) -> None:
+        """Speak in another voice from the next line on. What was said so far stays.
+
+        The lines in the voice of before are somebody else's then: the next is to sound like the
+        prompt, not like them.
+        """
+        self._settle()
+        voices, tokenizer, before = self.engine.voices, self.engine.tokenizer, self._speaker
+        prefix = voices.prefix(voice, self._decoder.spare) if voice is not None else None
+        ours, theirs = (tokenizer.encode(speaker, "A") for speaker in (before, SOMEBODY))
+        lines = [prompt.renumbered(line, ours, theirs) for line in self._memory.history]
+        self._memory.change_voice(prefix, lines)
+        self.voice = voice
+        self._speaker = voice.prompt.speaker if voice is not None else ASSISTANT
+
     def speak(
         self, text: str, cancelled: Callable[[], bool] = never, said: Said | None = None
     ) -> Generator[PcmFrame, None, None]:
@@ -248,6 +247,7 @@ class Conversation:
         memory, decoder = self._memory, self._decoder
         ids = tuple(self.engine.tokenizer.encode(self._speaker, line))
         budget = prompt.frame_budget(line, self.engine.config.mimi.frame_rate_hz)
+        memory.settle_voice()
         if not memory.make_room(len(ids) + budget.most + 1):
             raise ContextError("This line does not fit the model's window: use a shorter voice.")
         guard, codes, pending = LateEndGuard(budget), list[CodeArray](said), False

@@ -20,13 +20,17 @@ from engine.types import CodeArray, FloatArray
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """Load a model and a voice ('' is none) and warm both up. ``threads`` 0 is as the engine likes."""
+    """Load a model and a voice ('' is none) and warm both up. ``threads`` 0 is as the engine likes.
+
+    ``voices`` is a folder where voices made ready are kept ('' is none).
+    """
 
     model: str
     voice: str
     device: str
     precision: str
     threads: int
+    voices: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +40,23 @@ class Open:
     conversation: int
     voice: str
     seed: int
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeVoice:
+    """Go on in another voice ('' is none). Answered by ``Done``."""
+
+    conversation: int
+    voice: str
+
+
+@dataclass(frozen=True, slots=True)
+class Listen:
+    """The user's sound from its ``start``-th sample on, ahead of ``Hear``. Answered by ``Done``."""
+
+    conversation: int
+    start: int
+    pcm: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +219,21 @@ class Failed:
     sentence: str
 
 
-Request = Load | Open | Hear | Remember | Speak | Mark | BackTo | Unhear | Close | Ping | Quit
+Request = (
+    Load
+    | Open
+    | ChangeVoice
+    | Listen
+    | Hear
+    | Remember
+    | Speak
+    | Mark
+    | BackTo
+    | Unhear
+    | Close
+    | Ping
+    | Quit
+)
 Answer = Loaded | Remembered | Sound | Spoken | Marked | Done | Pong | Failed
 
 

@@ -27,7 +27,7 @@ from engine.protocol import Answer, Failed, Failure, Request
 
 if TYPE_CHECKING:
     from engine.generator import Conversation, SpeechEngine
-    from engine.types import PcmFrame, Voice
+    from engine.types import FloatArray, PcmFrame, Voice
 
 ORPHANED = 3
 """Exit code of a worker whose parent is gone."""
@@ -67,6 +67,7 @@ def load_engine(request: protocol.Load) -> SpeechEngine:
         device=request.device,
         precision=request.precision,
         threads=request.threads or None,
+        voices=Path(request.voices) if request.voices else None,
     )
 
 
@@ -78,16 +79,20 @@ class Worker:
         self._engine: SpeechEngine | None = None
         self._voices: dict[str, Voice | None] = {"": None}
         self._conversations: dict[int, Conversation] = {}
+        self._listened: dict[int, FloatArray] = {}  # of the line to come, by conversation
+        self._resting = True
         self._handlers: dict[type, Callable[[Any], Answer]] = {
             protocol.Load: self._load,
             protocol.Open: self._begin,
+            protocol.ChangeVoice: self._change_voice,
+            protocol.Listen: self._listen,
             protocol.Hear: self._hear,
             protocol.Remember: self._remember,
             protocol.Speak: self._speak,
             protocol.Mark: lambda m: protocol.Marked(self._talk(m).mark()),
             protocol.BackTo: lambda m: self._done(self._talk(m).back_to(m.mark)),
             protocol.Unhear: self._unhear,
-            protocol.Close: lambda m: self._done(self._conversations.pop(m.conversation, None)),
+            protocol.Close: self._close,
             protocol.Ping: lambda m: protocol.Pong(m.number),
         }
 
@@ -95,6 +100,8 @@ class Worker:
         """Serve until the end; the exit code: 0 when asked to end, 1 after a crash."""
         try:
             while True:
+                while not self._connection.poll(0.0) and self._rest():
+                    pass  # a request waits for no more than one bite of that
                 request: Request = self._connection.recv()
                 if isinstance(request, protocol.Quit):
                     return 0
@@ -130,6 +137,17 @@ class Worker:
                 "model or device.",
             )
 
+    def _rest(self) -> bool:
+        """Do a bite of what a conversation has to do between its turns; whether there was any."""
+        if not self._resting:
+            return False
+        try:
+            return any(talk.rest() for talk in self._conversations.values())
+        except Exception as error:  # noqa: BLE001  (nobody asked for it: what is asked for will tell)
+            _log.warning("%s in a pause: %s", type(error).__name__, _first_line(error))
+            self._resting = False
+            return False
+
     def _load(self, request: protocol.Load) -> Answer:
         began = time.perf_counter()
         engine = self._engine = self._load_engine(request)
@@ -151,9 +169,29 @@ class Worker:
         )
         return protocol.Done()
 
+    def _change_voice(self, request: protocol.ChangeVoice) -> Answer:
+        self._talk(request).change_voice(self._voice(request.voice))
+        return protocol.Done()
+
+    def _close(self, request: protocol.Close) -> Answer:
+        self._conversations.pop(request.conversation, None)
+        self._listened.pop(request.conversation, None)
+        return protocol.Done()
+
+    def _listen(self, request: protocol.Listen) -> Answer:
+        import numpy as np
+
+        before = self._listened.get(request.conversation, np.zeros(0, np.float32))
+        if request.start <= len(before):  # else this worker is new: it will be told all by ``Hear``
+            sound = np.concatenate((before[: request.start], protocol.sound_of(request.pcm)))
+            self._listened[request.conversation] = sound
+            self._talk(request).listen(sound)
+        return protocol.Done()
+
     def _hear(self, request: protocol.Hear) -> Answer:
         from engine.types import Segment
 
+        self._listened.pop(request.conversation, None)
         segment = Segment(request.speaker, request.text, audio=protocol.sound_of(request.pcm))
         prepared = self._talk(request).add(segment)
         return protocol.Remembered(protocol.code_bytes(prepared.codes), prepared.positions)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -119,6 +120,15 @@ def think(job: Job, chat: ChatModel, messages: Sequence[Message]) -> Iterator[ev
     if trouble:
         yield ev.Trouble(0.0, job.turn, job.revision, trouble)
     yield ev.Written(0.0, job.turn, job.revision)
+
+
+def listen(
+    conversation: SpeechConversation, sound: Callable[[], FloatArray]
+) -> Iterator[ev.WorkEvent]:
+    """Let the engine begin with what the user has said so far; whatever is wrong, ``hear`` tells."""
+    with contextlib.suppress(ParleyError):
+        conversation.listen(sound())
+    yield from ()
 
 
 def hear(

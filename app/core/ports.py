@@ -80,6 +80,13 @@ class ChatModel(Protocol):
 class SpeechConversation(Protocol):
     """One conversation of the speech engine, which remembers how both sides sounded."""
 
+    def listen(self, at_24k: FloatArray) -> None:
+        """What the user has said so far of a line that ``hear`` will bring whole.
+
+        What can be done of it ahead is done now; the conversation knows nothing of it.
+        """
+        ...
+
     def hear(self, text: str, at_24k: FloatArray) -> None:
         """Add the user's line with its sound to the context."""
         ...

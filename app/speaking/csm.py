@@ -33,6 +33,8 @@ class EngineOptions:
     device: str = "auto"
     precision: str = "auto"
     threads: int | None = None
+    voices: Path | None = None
+    """Where voices made ready are kept from one start to the next; None keeps none."""
 
 
 class CsmSpeech:
@@ -60,6 +62,7 @@ class CsmSpeech:
                 device=options.device,
                 precision=options.precision,
                 threads=options.threads,
+                voices=options.voices,
             )
             if options.voice is not None:
                 self._voice = load_voice(options.voice, engine.sample_rate_hz)
@@ -86,6 +89,11 @@ class CsmConversation:
     def line(self) -> SpokenLine | None:
         """What became of the last line; None when nothing of it could be spoken."""
         return self._line
+
+    def listen(self, at_24k: FloatArray) -> None:
+        """What the user has said so far of a line that ``hear`` will bring whole."""
+        with _told():
+            self._conversation.listen(at_24k)
 
     def hear(self, text: str, at_24k: FloatArray) -> None:
         """Add the user's line with its sound to the context."""
@@ -127,6 +135,18 @@ class CsmConversation:
         """Cut what was spoken since the user's last line to its first ``frames`` 80 ms frames."""
         with _told():
             self._conversation.keep_heard(frames)
+
+    def change_voice(self, folder: Path | None) -> None:
+        """Speak in another voice from the next line on; what was said so far stays.
+
+        Raises:
+            ModelMissingError: when there is no such voice.
+        """
+        from engine.voice import load_voice
+
+        with _told():
+            rate_hz = self._conversation.engine.sample_rate_hz
+            self._conversation.change_voice(load_voice(folder, rate_hz) if folder else None)
 
     def _add(self, speaker: int, text: str, at_24k: FloatArray) -> None:
         from engine.types import Segment

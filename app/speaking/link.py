@@ -91,7 +91,7 @@ class WorkerLink:
         """
         # A full pipe blocks; what ends that is the end of a worker that reads no more.
         guard = None
-        if isinstance(request, (protocol.Hear, protocol.Remember, protocol.Speak)):
+        if isinstance(request, (protocol.Listen, protocol.Hear, protocol.Remember, protocol.Speak)):
             guard = threading.Timer(patience_s, self._process.kill)
             guard.daemon = True
             guard.start()

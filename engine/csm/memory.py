@@ -3,6 +3,9 @@
 Everything but the voice can be taken back. Rolling back is setting the cache's length, so it is
 exact: what lies before is bit for bit what it was. Only when the window overflowed meanwhile has
 the cache been built anew, and what was dropped then stays dropped.
+
+A window that fills up is built anew ahead of time, in the pauses of the conversation (``rest``), so
+that no line has to wait for it; so is one whose voice was exchanged.
 """
 
 from __future__ import annotations
@@ -16,8 +19,13 @@ import numpy as np
 
 from engine.csm import prompt
 from engine.csm.prompt import Prepared
-from engine.runtime.decoder import Decoder
+from engine.csm.rebuild import Rebuild, common
+from engine.runtime.decoder import Decoder, Prefix
 from engine.types import CodeArray
+
+CROWDED = 0.7
+"""A window that is fuller than this is built anew when there is time, down to ``ROOMY``."""
+ROOMY = 0.5
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,15 +67,18 @@ class Marks:
 class Memory:
     """The window of one conversation. Lines stay whole: the oldest are dropped entirely."""
 
-    def __init__(self, decoder: Decoder, pinned: Prepared | None) -> None:
+    def __init__(self, decoder: Decoder, voice: Prefix | None) -> None:
         self.history: list[Prepared] = []
-        self._decoder = decoder
+        self._decoder, self._voice = decoder, voice
         self._turn = 0  # index in the history of the first line spoken this turn
         self._turn_dropped = 0  # frames of this turn in lines that the window dropped
         self._dropped = 0  # lines that the window dropped since the conversation began
-        if pinned is not None:
-            self._prefill(pinned)
-        self._pinned = self._decoder.length
+        self._rebuild: Rebuild | None = None
+        self._changing = False  # whether it exchanges the voice
+        self._rebuild_drops = 0  # the value of ``_dropped`` once it has taken place
+        if voice is not None:
+            decoder.paste(voice)
+        self._pinned = decoder.length
 
     @property
     def positions(self) -> int:
@@ -136,11 +147,7 @@ class Memory:
         """Be as at ``place``, less the lines that the window has dropped since."""
         gone = place.history[: self._dropped - place.dropped]
         kept = place.history[len(gone) :]
-        same = 0
-        for ours, theirs in zip(self.history, kept, strict=False):
-            if ours is not theirs:
-                break
-            same += 1
+        same = common(self.history, kept)
         self._decoder.rollback(self._pinned + sum(line.positions for line in kept[:same]))
         for line in kept[same:]:  # cut by ``keep`` since: spoken again, for the cache alone
             self._prefill(line)
@@ -151,6 +158,7 @@ class Memory:
 
     def forget_older_half(self) -> None:
         """Make do with the newer half of the lines, when memory is short."""
+        self._rebuild = self._rebuild if self._changing else None
         self._drop((len(self.history) + 1) // 2)
 
     def make_room(self, room: int) -> bool:
@@ -164,20 +172,71 @@ class Memory:
             return True
         if self._pinned + room > window:
             return False
+        while self._rebuild is not None and self.rest():
+            pass  # begun in a pause: what is done of it need not be done again
+        if self._decoder.length + room <= window:
+            return True
         lengths = [line.positions for line in self.history]
         most = max(self._pinned + room, window * 3 // 4)
         self._drop(len(lengths) - len(prompt.plan(lengths, self._pinned, room, most).kept))
         return True
 
+    def change_voice(self, voice: Prefix | None, lines: Sequence[Prepared]) -> None:
+        """Put another voice in front, and ``lines`` in the place of the history, each as long.
+
+        The cache is built in bites by ``rest``, or at once by ``settle_voice``.
+        """
+        self.history, self._changing = list(lines), True
+        self._begin_rebuild(voice, self._dropped)
+
+    def settle_voice(self) -> None:
+        """Finish the exchange of the voice, if there is one."""
+        while self._changing and self.rest():
+            pass
+
+    def rest(self) -> bool:
+        """Use a pause for a bite of the work that is to come; whether there is more of it."""
+        if not self._changing:
+            if self._decoder.length <= CROWDED * self._decoder.capacity:
+                self._rebuild = None
+                return False
+            drop = self._beyond(self._pinned, ROOMY)
+            if self._rebuild is None and drop:
+                self._begin_rebuild(self._voice, self._dropped + drop)
+        rebuild = self._rebuild
+        if rebuild is None:
+            return False
+        drop = max(self._rebuild_drops - self._dropped, self._beyond(rebuild.pinned, CROWDED))
+        if not rebuild.bite(self.history[drop:]):
+            return True
+        self._forget(drop)
+        self._decoder.adopt(rebuild.spare)
+        self._voice, self._pinned = rebuild.voice, rebuild.pinned
+        self._rebuild, self._changing = None, False
+        return False
+
+    def _begin_rebuild(self, voice: Prefix | None, drops: int) -> None:
+        self._rebuild, self._rebuild_drops = Rebuild(self._decoder.spare(), voice), drops
+
+    def _beyond(self, pinned: int, part: float) -> int:
+        """How many of the oldest lines do not fit into a part of the window."""
+        lengths = [line.positions for line in self.history]
+        most = round(self._decoder.capacity * part)
+        return len(lengths) - len(prompt.plan(lengths, pinned, 0, most).kept)
+
     def _drop(self, lines: int) -> None:
         """Drop the oldest ``lines`` and build the cache of what stays."""
+        self._forget(lines)
+        self._decoder.rollback(self._pinned)
+        for line in self.history:
+            self._prefill(line)
+
+    def _forget(self, lines: int) -> None:
+        """Drop the oldest ``lines`` from the account, not from the cache."""
         self._turn_dropped += _frames(self.history[self._turn : lines])
         self._turn = max(0, self._turn - lines)
         self._dropped += lines
         del self.history[:lines]
-        self._decoder.rollback(self._pinned)
-        for line in self.history:
-            self._prefill(line)
 
     def _prefill(self, line: Prepared) -> None:
         self._decoder.read(line.ids, np.concatenate((line.codes, self._end_frame())))

@@ -102,6 +102,22 @@ def split_lines(text: str, most: int = 120) -> list[str]:
     return [line if line[-1] in ".,?!" else f"{line}," for line in lines]
 
 
+def renumbered(line: Prepared, ours: Sequence[int], theirs: Sequence[int]) -> Prepared:
+    """The line as another speaker's, when it is ours and stays as long; else as it is.
+
+    ``ours`` and ``theirs`` are the ids of the same text with either speaker's number.
+    """
+    places = [
+        place for place, pair in enumerate(zip(ours, theirs, strict=False)) if len(set(pair)) > 1
+    ]
+    if len(ours) != len(theirs) or len(places) != 1:
+        return line
+    place = places[0]
+    if line.ids[: place + 1] != tuple(ours[: place + 1]):
+        return line
+    return Prepared((*line.ids[:place], theirs[place], *line.ids[place + 1 :]), line.codes)
+
+
 def no_codes(codebooks: int) -> CodeArray:
     """An empty (0, K) code array."""
     return np.zeros((0, codebooks), dtype=np.int64)

@@ -47,6 +47,9 @@ class Wire:
             raise EOFError
         return pickle.loads(pickle.dumps(self.left.pop(0)))
 
+    def poll(self, timeout: float) -> bool:
+        return True  # or its end
+
     def send(self, answer: Answer) -> None:
         self.answers.append(pickle.loads(pickle.dumps(answer)))
 

@@ -133,6 +133,10 @@ class FakeConversation:
         self.marks: list[list[tuple[str, str, int]]] = []
         self.line: SpokenLine | None = None
         self.made = 0
+        self.listened: list[int] = []
+
+    def listen(self, at_24k: FloatArray) -> None:
+        self.listened.append(len(at_24k))
 
     def hear(self, text: str, at_24k: FloatArray) -> None:
         self.context.append(("user", text, len(at_24k)))
