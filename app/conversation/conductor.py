@@ -190,6 +190,8 @@ class Conductor:
             case do.Transcribe():
                 self._partial = command
                 self._send_partial()
+                if self._job is None and not self.workers.speaker.pending:
+                    self._listen(command.start_s, command.end_s)
             case do.Answer():
                 self._begin(command)
             case do.Release():
@@ -229,6 +231,7 @@ class Conductor:
             return
         parts = self.parts
         self._partial = None
+        self._listen(job.start_s, job.end_s)
         self.workers.transcriber.submit(
             lambda: jobs.transcribe(
                 job,
@@ -236,6 +239,15 @@ class Conductor:
                 lambda: parts.ears.at_16k.between(job.start_s - PRE_ROLL_S, job.end_s),
             )
         )
+
+    def _listen(self, start_s: float, end_s: float) -> None:
+        """Let the engine begin with the user's sound while the words are being made out."""
+        parts, start_s = self.parts, start_s - PRE_ROLL_S
+
+        def sound() -> Any:
+            return parts.ears.at_24k.between(start_s, end_s)
+
+        self.workers.speaker.submit(lambda: jobs.listen(parts.speech, sound))
 
     def _release(self, command: do.Release) -> None:
         if job := self._current(command):
