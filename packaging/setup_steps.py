@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Callable, Sequence
 
 import setup_llama
+import setup_native
 from setup_machine import (
     COMPILER,
     ESPEAK,
@@ -127,6 +128,7 @@ class Setup:
             lock = (self.checkout.packaging / "requirements.lock").read_text(encoding="utf-8")
             self._step("packages", inputs_hash(lock), self._install_packages)
             self._step("llama", self._llama_key(), self._install_llama)
+            self._step("native", inputs_hash(self._native_key()), self._build_native)
             self._step("imports", self._all_stamps(), self._check_imports)
 
     def _step(self, name: str, inputs: str, action: Callable[[], None]) -> None:
@@ -279,6 +281,14 @@ class Setup:
                 ["install", "--quiet", "--no-index", "--no-deps", "--force-reinstall", str(wheel)],
                 f"The built llama.cpp could not be installed; remove {folder} and try again.",
             )
+
+    def _native_key(self) -> str:
+        return setup_native.key(self.checkout.python, self.checkout.root, child_environment())
+
+    def _build_native(self) -> None:
+        say("Building the CPU engine of speech")
+        python, root = self.checkout.python, self.checkout.root
+        say("  " + setup_native.build(python, root, child_environment()))
 
     def _get_compiler(self) -> None:
         if has_compiler(self.machine):

@@ -194,10 +194,25 @@ def build() -> Path:
     return target
 
 
-def main() -> int:
-    """Build, and say in one line how it went; 1 where it could not be done."""
-    status = 0
+def key() -> str:
+    """What a set-up builds from: a change of it is worth another try."""
     if switched_off():
+        return "off"
+    try:
+        compiler = find_compiler()
+    except BuildError:
+        return digest()
+    asked = [compiler.program, "--version"]
+    said = "" if compiler.msvc else subprocess.run(asked, capture_output=True, text=True).stdout
+    return f"{digest()} {compiler.program} {said.partition(chr(10))[0]}"
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Build, and say in one line how it went; 1 where it could not be done. ``--key``: see ``key``."""
+    status = 0
+    if "--key" in arguments:
+        line = key()
+    elif switched_off():
         line = f"The CPU engine is switched off ({SWITCH}=0)."
     else:
         try:
@@ -210,4 +225,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

@@ -139,11 +139,14 @@ class Recorder(Setup):
     def _install_llama(self) -> None:
         self._note("llama")
 
+    def _build_native(self) -> None:
+        self._note("native")
+
     def _check_imports(self) -> None:
         self._note("imports")
 
 
-ALL_STEPS = ["environment", "installer", "torch", "packages", "llama", "imports"]
+ALL_STEPS = ["environment", "installer", "torch", "packages", "llama", "native", "imports"]
 
 
 @pytest.fixture
@@ -169,7 +172,7 @@ def test_an_interrupted_set_up_goes_on_where_it_stopped(checkout: Checkout) -> N
         Recorder(checkout, broken="packages").run()
     resumed = Recorder(checkout)
     resumed.run()
-    assert resumed.done == ["packages", "llama", "imports"]
+    assert resumed.done == ["packages", "llama", "native", "imports"]
 
 
 def test_a_changed_lock_repeats_its_step_and_the_check(checkout: Checkout) -> None:
