@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from app.audio.virtual import OUTPUT_LATENCY_S
 from app.bench import texts
@@ -34,7 +35,7 @@ _AFTER_S = 0.4
 _BARGE_S = 1.6
 """How long after an interruption it is waited for its effect."""
 _ATTEMPTS = 3
-_MATCH_S = 0.12
+_LEAST_S = 0.06
 _BACK_S = 1.5
 _MATCHING = 0.8
 _KEPT_S = 90.0
@@ -278,11 +279,9 @@ def _repeated_s(take: Take, played: FloatArray) -> float | None:
     again_s = take.loud.first_s(resume["at_s"])
     if stop_s is None or again_s is None:
         return None
-    # The first moments rise from silence.
-    probe = _piece(take, played, again_s + 0.03, again_s + 0.03 + _MATCH_S)
     before = _piece(take, played, stop_s - _BACK_S, stop_s)
-    place = _place_of(probe, before)
-    return None if place is None else (len(before) - place) / SESSION_RATE_HZ + 0.03
+    after = _piece(take, played, again_s, again_s + _BACK_S)
+    return repeated_s(before, after)
 
 
 def _piece(take: Take, played: FloatArray, start_s: float, end_s: float) -> FloatArray:
@@ -290,20 +289,35 @@ def _piece(take: Take, played: FloatArray, start_s: float, end_s: float) -> Floa
     return played[first : max(first, round((end_s - take.start_s) * SESSION_RATE_HZ))]
 
 
-def _place_of(probe: FloatArray, sound: FloatArray) -> int | None:
-    """Where in ``sound`` the ``probe`` is found, by normalised correlation; None where it is not."""
-    count = len(probe)
-    if count == 0 or len(sound) < count or not probe.any():
+def repeated_s(before: FloatArray, after: FloatArray) -> float | None:
+    """For how long the beginning of ``after`` is the end of ``before``; None where it is not.
+
+    Every length is tried over its whole overlap, so that a vowel that is like itself one period
+    on is no match. Fades and levels do not count. Among the lengths the likeliest counts: for likeness r over
+    n samples of noise, -n log(1 - r^2).
+    """
+    count = min(len(before), len(after))
+    if count == 0:
         return None
-    size = 1 << (len(sound) + count).bit_length()
-    spectrum = np.fft.rfft(sound.astype(np.float64), size) * np.conj(np.fft.rfft(probe, size))
-    products = np.fft.irfft(spectrum, size)[: len(sound) - count + 1]
-    squares = np.concatenate([[0.0], np.cumsum(sound.astype(np.float64) ** 2)])
-    power = squares[count:] - squares[:-count]
-    norm = np.sqrt(np.maximum(power, 1e-9) * float(np.dot(probe, probe)))
-    likeness = products / norm
-    best = int(likeness.argmax())
-    return best if likeness[best] >= _MATCHING else None
+    end, begin = _level(before[-count:]), _level(after[:count])
+    size = 1 << (2 * count).bit_length()
+    # Convolved with the other turned round: place n - 1 pairs the last n with the first n.
+    spectrum = np.fft.rfft(end[::-1], size) * np.fft.rfft(begin, size)
+    products = np.fft.irfft(spectrum, size)[:count]
+    lengths = np.arange(1, count + 1)
+    energy = np.cumsum(end[::-1] ** 2) * np.cumsum(begin**2)
+    likeness = products / np.sqrt(np.maximum(energy, 1e-12))
+    weight = -lengths * np.log1p(-(np.clip(likeness, 0.0, 0.9999) ** 2))
+    weight[: round(_LEAST_S * SESSION_RATE_HZ)] = 0.0
+    best = int(weight.argmax())
+    return float(lengths[best]) / SESSION_RATE_HZ if likeness[best] >= _MATCHING else None
+
+
+def _level(sound: FloatArray) -> npt.NDArray[np.float64]:
+    """``sound`` at the same level everywhere, by its mean over 10 ms; what is inaudible stays so."""
+    span = SESSION_RATE_HZ // 100
+    power = np.convolve(sound.astype(np.float64) ** 2, np.full(span, 1.0 / span), "same")
+    return sound / np.sqrt(power + (AUDIBLE / 4) ** 2)
 
 
 Perform = Callable[[Item], list[tuple[Kind, Marks]]]

@@ -84,8 +84,7 @@ _SHORT_ANSWERS = phrases(
 # What comes before a sentence as often as it stands alone: "Good morning, how did you sleep?"
 _OPENERS = phrases(
     """hello, hi, hey, hello there, hi there, good morning, good evening, good afternoon, thanks,
-    thank you, thank you very much, thanks a lot, okay, ok, alright, all right, yes, yeah, no, sure, sorry,
-    please, right, well, really"""
+    thank you, thank you very much, thanks a lot, okay, ok, alright, all right, sorry, please, right, well"""
 )
 # What can hardly be the last word of a turn: conjunctions, articles and the like.
 _DANGLING = frozenset(
@@ -104,6 +103,7 @@ _PREPOSITIONS = frozenset(
     "for with about to at by on in near behind under through after before".split()
 )
 _ASKING = frozenset("how what which whose why where when who".split())
+_ASKING_OBJECTS = frozenset("what which whose who whom much many".split())
 _BEFORE_THAT = frozenset("true say says said think thought sure believe hope mean".split())
 _BEFORE_IN = frozenset("come came log sign check drop me him her them us it".split())
 _BEFORE_TO = frozenset("want like love have need going used able trying".split())
@@ -202,7 +202,7 @@ def _whole_score(words: list[str], text: str, question: bool, asked: bool) -> fl
     if words[-1] in ("please", "thanks", "too", "though") or " ".join(words[-2:]) == "thank you":
         return 0.9
     if len(words) <= 2:
-        score = 0.6
+        score = 0.65
     else:
         score = 0.8 if text.endswith((".", "!", "?")) else 0.72
     # The answer to a question may be a story: one sentence of it is not the end.
@@ -261,8 +261,8 @@ def _grammar_score(words: list[str], last: str, before: str, question: bool) -> 
     if last in _AUXILIARIES:
         return _auxiliary_score(words, before, question)
     if last in _OBJECTLESS and before not in _DETERMINERS:
-        # "How much do we need?" asks for the object.
-        return 0.6 if _ASKING.intersection(words) else 0.3 if question else 0.2
+        # "How much do we need?" asks for the object, "how do I make" does not.
+        return 0.6 if _ASKING_OBJECTS.intersection(words) else 0.3 if question else 0.2
     return None
 
 

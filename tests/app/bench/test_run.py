@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from app.bench.run import Performer
+from app.bench.run import Performer, repeated_s
 from app.bench.sets import Item, Kind, Phrase, Scene, items
 from app.bench.voices import Users
 from tests.app.bench.fake_simulation import FakeStage, Script, ToneVoices
@@ -143,3 +143,31 @@ def test_users_are_audible_from_the_first_sample_to_the_last() -> None:
     assert len(sound) == pytest.approx(48_000, abs=500)
     assert np.abs(sound[:240]).max() > 0.01
     assert np.abs(sound[-240:]).max() > 0.01
+
+
+def _hum(seconds: float, seed: int = 0) -> np.ndarray:
+    """Something like a vowel, which is much like itself one period later, slowly changing."""
+    rng = np.random.default_rng(seed)
+    time = np.arange(round(seconds * 48_000)) / 48_000
+    knots = rng.uniform(90, 160, round(seconds * 4) + 2)
+    pitch = np.cumsum(np.interp(time * 4, np.arange(len(knots)), knots)) / 48_000
+    tone = sum(np.sin(2 * np.pi * n * pitch) / n for n in range(1, 8))
+    syllables = 0.1 + np.abs(np.sin(9 * time + seed))
+    return (syllables * (tone + 0.05 * rng.standard_normal(len(time)))).astype(np.float32)
+
+
+@pytest.mark.parametrize("seconds", [0.1, 0.22, 0.9])
+def test_what_is_played_twice_is_measured_whatever_its_level(seconds: float) -> None:
+    whole, count = _hum(3.0), round(seconds * 48_000)
+    before, after = whole[:72_000].copy(), whole[72_000 - count : 140_000].copy()
+    before[-count:] *= 0.25  # lowered
+    before[-960:] *= np.linspace(1.0, 0.0, 960, dtype=np.float32)
+    after[:4800] *= np.linspace(0.25, 1.0, 4800, dtype=np.float32)
+    after[:960] *= np.linspace(0.0, 1.0, 960, dtype=np.float32)
+    assert repeated_s(before, after) == pytest.approx(seconds, abs=0.01)
+
+
+def test_what_is_new_is_no_repetition() -> None:
+    noise = np.random.default_rng(1).standard_normal(144_000).astype(np.float32)
+    assert repeated_s(noise[:72_000], noise[72_000:]) is None
+    assert repeated_s(noise[:0], noise) is None
