@@ -68,6 +68,8 @@ class Conductor:
         self.now_s = block.at_s
         if block.lost is not None:
             self.handle(block.lost)
+        if block.onset is not None:
+            self.handle(block.onset)
         for window in block.windows:
             self.handle(window)
         self._send_partial()
@@ -79,7 +81,7 @@ class Conductor:
         if isinstance(event, (ev.Trouble, ev.Written)):
             self._aside(event)
             return
-        if not isinstance(event, (ev.Window, ev.SoundLost)):
+        if not isinstance(event, (ev.Window, ev.Onset, ev.SoundLost)):
             event = replace(event, at_s=self.now_s)
         self._note_down(event)
         self._before(event)

@@ -8,7 +8,8 @@ from typing import Protocol
 
 import numpy as np
 
-from app.core.events import SoundLost, Window
+from app.conversation.onset import OnsetFinder
+from app.core.events import Onset, SoundLost, Window
 from app.core.live_ports import BLOCK_S, DuplexBlock, EchoCanceller
 from app.core.ports import VoiceActivity
 from app.core.types import LISTEN_RATE_HZ, SPEECH_RATE_HZ, FloatArray
@@ -39,6 +40,7 @@ class HeardBlock:
     clean: FloatArray
     far: FloatArray
     windows: tuple[Window, ...] = ()
+    onset: Onset | None = None
     lost: SoundLost | None = None
 
 
@@ -95,6 +97,7 @@ class Ears:
     at_16k: SoundMemory = field(default_factory=lambda: SoundMemory(LISTEN_RATE_HZ))
     at_24k: SoundMemory = field(default_factory=lambda: SoundMemory(SPEECH_RATE_HZ))
     meters: _Meters = field(default_factory=_Meters)
+    _onsets: OnsetFinder = field(default_factory=OnsetFinder)
     _waiting: list[FloatArray] = field(default_factory=list[FloatArray])
     _count: int = 0
 
@@ -112,11 +115,14 @@ class Ears:
         windows = tuple(
             Window(at_s, speech, self.echo.explained()) for speech in self._judged(listened)
         )
-        self.meters.near_db = decay(self.meters.near_db, level_db(clean))
-        self.meters.far_db = decay(self.meters.far_db, level_db(block.far))
+        clean_db, far_db = level_db(clean), level_db(block.far)
+        began = self._onsets.block(clean_db, far_db)
+        onset = Onset(at_s, self.echo.explained()) if began else None
+        self.meters.near_db = decay(self.meters.near_db, clean_db)
+        self.meters.far_db = decay(self.meters.far_db, far_db)
         if windows:
             self.meters.speech = windows[-1].speech
-        return HeardBlock(at_s, block.index, block.near, clean, block.far, windows, lost)
+        return HeardBlock(at_s, block.index, block.near, clean, block.far, windows, onset, lost)
 
     def begin_again(self) -> None:
         """Another device: another room and another echo."""
@@ -140,6 +146,7 @@ class Ears:
             return
         self.vad.reset()
         self.echo.reset()
+        self._onsets.reset()
         self._waiting, self._count = [], 0
 
 

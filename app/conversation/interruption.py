@@ -16,6 +16,20 @@ from app.core.commands import Command
 from app.core.turn import TurnId
 
 
+def lower(state: State, event: ev.Onset, policy: Policy) -> Step:
+    """Something began, and may be a voice: lower the sound and wait for what it is."""
+    if event.echo >= policy.echo:
+        return state, []
+    state = replace(state, barge=Barge(event.at_s, event.at_s, 0.0, sudden=True))
+    return state, [do.Gain(policy.duck_db, policy.duck_ramp_s)]
+
+
+def hushed(state: State, at_s: float, policy: Policy) -> bool:
+    """Whether the answer is paused, and has been for longer than it stays in the room."""
+    barge = state.barge
+    return barge is not None and barge.paused and at_s - barge.paused_s > policy.lingers_s
+
+
 def interruption(state: State, event: ev.Window, policy: Policy) -> Step:
     """One more window while an answer plays: climb the ladder, or come down."""
     barge, at_s = state.barge, event.at_s
@@ -25,43 +39,50 @@ def interruption(state: State, event: ev.Window, policy: Policy) -> Step:
         barge = Barge(at_s - state.run_s, at_s, state.run_s)
         return replace(state, barge=barge), [do.Gain(policy.duck_db, policy.duck_ramp_s)]
     if state.run_s > 0:
-        doubtful_s = WINDOW_S if event.echo >= policy.echo / 2 else 0.0
+        doubtful = event.echo >= policy.echo / 2 and not hushed(state, at_s, policy)
         barge = replace(
             barge,
             last_s=at_s,
             voiced_s=barge.voiced_s + WINDOW_S,
-            echo_s=barge.echo_s + doubtful_s,
+            echo_s=barge.echo_s + (WINDOW_S if doubtful else 0.0),
         )
         return _go_on_talking(replace(state, barge=barge), barge, at_s, policy)
     silence_s = at_s - barge.last_s
-    if silence_s < policy.barge_end_s:
+    whole_to_s = barge.last_s + policy.tail_s - 1e-9
+    if barge.paused and at_s >= whole_to_s > barge.asked_to_s:
+        return _ask(state, barge, at_s)
+    if silence_s < (policy.barge_end_s if barge.voiced_s else policy.onset_wait_s) - 1e-9:
         return state, []
     if not barge.paused or silence_s > policy.give_up_s:
         return carry_on(state, policy)
-    if barge.text is not None and barge.text_to_s >= barge.last_s:
+    if barge.text is not None and barge.text_to_s >= whole_to_s:
         return judge(state, barge, policy, over=True)
-    if barge.asked_to_s < barge.last_s:
-        barge = replace(barge, asked_s=at_s, asked_to_s=at_s)
-        return replace(state, barge=barge), [
-            do.Transcribe(TurnId(state.turns + 1), barge.start_s, at_s)
-        ]
     return state, []
+
+
+def _ask(state: State, barge: Barge, at_s: float) -> Step:
+    """Have what was said so far written down."""
+    barge = replace(barge, asked_s=at_s, asked_to_s=at_s)
+    return replace(state, barge=barge), [
+        do.Transcribe(TurnId(state.turns + 1), barge.start_s, at_s)
+    ]
 
 
 def _go_on_talking(state: State, barge: Barge, at_s: float, policy: Policy) -> Step:
     commands: list[Command] = []
-    if not barge.paused and barge.voiced_s >= policy.pause_s - 1e-9:
-        barge = replace(barge, paused=True)
+    needed_s = policy.pause_sudden_s if barge.sudden else policy.pause_s
+    if not barge.paused and barge.voiced_s >= needed_s - 1e-9:
+        barge = replace(barge, paused=True, paused_s=at_s)
         commands.append(do.Pause())
     judges = policy.judges
     small = judges.backchannel(barge.text or "") or judges.backchannel(barge.stable)
-    needed_s = policy.confirm_backchannel_s if small else policy.confirm_s
-    if barge.paused and barge.voiced_s - barge.echo_s >= needed_s:
+    confirm_s = policy.confirm_backchannel_s if small else policy.confirm_s
+    if barge.paused and barge.voiced_s - barge.echo_s >= confirm_s:
         state, more = _take_turn(replace(state, barge=barge), barge)
         return state, [*commands, *more]
     if barge.paused and at_s - barge.asked_s >= policy.partial_every_s:
-        barge = replace(barge, asked_s=at_s, asked_to_s=at_s)
-        commands.append(do.Transcribe(TurnId(state.turns + 1), barge.start_s, at_s))
+        state, more = _ask(state, barge, at_s)
+        return state, [*commands, *more]
     return replace(state, barge=barge), commands
 
 
@@ -73,13 +94,29 @@ def judge(state: State, barge: Barge, policy: Policy, *, over: bool) -> Step:
         return carry_on(state, policy) if over else (state, [])
     if judges.order(text):
         return _take_turn(state, barge)
-    if judges.backchannel(text) or (over and barge.voiced_s < policy.short_s):
+    if judges.backchannel(text) or (over and _murmured(barge, text, policy)):
         return carry_on(state, policy) if over else (state, [])
     # The end of what is being said may be half a word: "go on" is heard as "go aunt" on the way.
     sure = len(barge.stable.split()) >= policy.confirm_words and not judges.backchannel(
         barge.stable
     )
     return _take_turn(state, barge) if over or sure else (state, [])
+
+
+def _murmured(barge: Barge, text: str, policy: Policy) -> bool:
+    """Whether a short utterance is listening aloud, although it does not read so.
+
+    So is nearly all that is very short, and all that surely begins with a "yes" and goes on for less
+    than a second with words that no two hypotheses agree on ("yes, youth" for "yeah, yeah").
+    """
+    if barge.voiced_s < policy.short_s:
+        return True
+    unsure = len(text.split()) - len(barge.stable.split())
+    return (
+        barge.voiced_s < policy.confirm_s
+        and unsure <= policy.confirm_words
+        and policy.judges.backchannel(barge.stable)
+    )
 
 
 def _take_turn(state: State, barge: Barge) -> Step:

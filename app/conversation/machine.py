@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from app.conversation.interruption import carry_on, interruption, judge
+from app.conversation.interruption import carry_on, hushed, interruption, judge, lower
 from app.conversation.policy import WINDOW_S, Policy
 from app.conversation.state import Reply, Speech, State, Step
 from app.core import commands as do
@@ -41,8 +41,8 @@ def step(state: State, event: Event, policy: Policy) -> Step:
 
 def _react(state: State, event: Event, policy: Policy) -> Step:
     match event:
-        case ev.Window():
-            return _window(state, event, policy)
+        case ev.Window() | ev.Onset():
+            return _sound(state, event, policy)
         case ev.Partial():
             return _partial(state, event, policy)
         case ev.Final() | ev.ReplyText() | ev.ReplySound() | ev.ReplyMade() | ev.ReplyFailed():
@@ -70,12 +70,15 @@ def _react(state: State, event: Event, policy: Policy) -> Step:
 # ------------------------------------------------------------------------------------------ hearing
 
 
-def _window(state: State, event: ev.Window, policy: Policy) -> Step:
+def _sound(state: State, event: ev.Window | ev.Onset, policy: Policy) -> Step:
     if state.muted or not (state.hands_free or state.key):
         return replace(state, run_s=0.0), []
     playing = state.reply is not None and state.reply.released
+    if isinstance(event, ev.Onset):
+        free = playing and policy.barge_in and state.speech is None and state.barge is None
+        return lower(state, event, policy) if free else (state, [])
     voiced = event.speech >= (policy.leave if state.run_s > 0 else policy.enter)
-    if playing and event.echo >= policy.echo:
+    if playing and event.echo >= policy.echo and not hushed(state, event.at_s, policy):
         voiced = False
     state = replace(state, run_s=state.run_s + WINDOW_S if voiced else 0.0)
     if state.speech is not None:
@@ -205,8 +208,9 @@ def _played(state: State, event: ev.Played, policy: Policy) -> Step:
     state = replace(state, reply=None, barge=None, speech=None, asked=asked)
     commands: list[Command] = [do.Finish(reply.turn, reply.revision)]
     if barge is not None:
-        # The answer was over before the interruption was: what is being said opens a turn.
         commands.append(do.Gain(0.0, policy.duck_ramp_s))
+    if barge is not None and barge.voiced_s > 0:
+        # The answer was over before the interruption was: what is being said opens a turn.
         turn = TurnId(state.turns + 1)
         speech = Speech(turn, barge.start_s, barge.last_s, barge.voiced_s, text=barge.text or "")
         return replace(state, turns=turn, speech=speech), commands

@@ -49,7 +49,9 @@ class Policy:
     leave: float = 0.35
     """Probabilities of speech at which a silent stretch ends and a voiced one goes on."""
     echo: float = 0.7
-    """A window that the loudspeaker explains this well is not the user."""
+    """A window that the loudspeaker explains this well is not the user ..."""
+    lingers_s: float = 0.2
+    """... but for so long after a pause at most: what does not sound has no echo."""
     onset_s: float = 0.096
     go_on_s: float = 0.064
     """Voice without a break that opens a turn, and that continues one which seemed over."""
@@ -82,6 +84,10 @@ class Policy:
 
     Short, because both can be taken back and the detector is up to 0.1 s behind a soft beginning.
     """
+    onset_wait_s: float = 0.15
+    """So long a sudden sound lowers the answer's when no voice follows."""
+    pause_sudden_s: float = 0.064
+    """As ``pause_s`` for voice that was heard to begin."""
     confirm_s: float = 1.1
     confirm_backchannel_s: float = 1.3
     """Voice that takes the turn without words, and when what was made out is a backchannel."""
@@ -89,7 +95,9 @@ class Policy:
     short_s: float = 0.6
     """Voice shorter than this takes the turn only by an order: it is mostly an "mhm", misheard."""
     barge_end_s: float = 0.2
-    """Silence after which an interruption is over and is judged."""
+    """Silence after which an interruption is over and is judged, by words ..."""
+    tail_s: float = 0.1
+    """... that were made out with so much of the silence: a word that is cut off is misheard."""
     give_up_s: float = 1.5
     """Time without a verdict after which the answer goes on."""
     back_s: float = 0.22

@@ -42,14 +42,19 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Barge:
-    """Voice of the user during an answer, not yet judged."""
+    """Sound of the user during an answer, not yet judged."""
 
     start_s: float
     last_s: float
     voiced_s: float
+    """Voice in it; 0 while it is only a sudden sound."""
+    sudden: bool = False
+    """Whether it was heard to begin before it was known for a voice."""
     echo_s: float = 0.0
     """Voice of it that the loudspeaker may explain."""
     paused: bool = False
+    paused_s: float = 0.0
+    """When."""
     asked_s: float = 0.0
     asked_to_s: float = 0.0
     """End of the sound that was last sent to be written down."""

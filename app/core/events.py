@@ -27,6 +27,15 @@ class Window:
 
 
 @dataclass(frozen=True, slots=True)
+class Onset:
+    """While the loudspeaker played, something began at the microphone: a voice, or any other sound."""
+
+    at_s: float
+    echo: float = 0.0
+    """As in ``Window``."""
+
+
+@dataclass(frozen=True, slots=True)
 class Partial:
     """Words of a user who may still be speaking; ``stable`` is what two hypotheses agreed on."""
 
@@ -146,6 +155,7 @@ class SoundLost:
 
 Event = (
     Window
+    | Onset
     | Partial
     | Final
     | ReplyText

@@ -6,7 +6,9 @@ from dataclasses import replace
 
 import pytest
 
+from app.conversation.policy import Policy
 from app.core import commands as do
+from app.core import events as ev
 from app.core.shown import Phase
 from app.core.turn import TurnId
 from tests.fakes.talk import POLICY, Talk, kinds
@@ -101,6 +103,95 @@ def test_a_short_sound_is_only_ducked() -> None:
     assert (back.db, back.ramp_s) == pytest.approx((0.0, 0.1))
 
 
+def onset(talk: Talk, echo: float = 0.0) -> None:
+    talk.at_s += 0.01
+    talk.tell(ev.Onset(talk.at_s, echo))
+
+
+def test_a_sudden_sound_lowers_the_answer_before_it_is_known_for_a_voice() -> None:
+    talk = Talk()
+    talk.until_speaking()
+    talk.done.clear()
+    onset(talk)
+    assert talk.of(do.Gain) == [(talk.at_s, do.Gain(POLICY.duck_db, POLICY.duck_ramp_s))]
+    begun_s = talk.at_s
+    talk.quiet(0.096)
+    talk.voice(0.064)
+    assert kinds(talk) == [do.Gain, do.Pause, do.Transcribe]
+    asked = talk.of(do.Transcribe)[0][1]
+    assert isinstance(asked, do.Transcribe)
+    assert asked.start_s == begun_s
+
+
+def test_a_sudden_sound_that_is_no_voice_is_forgotten_soon() -> None:
+    talk = Talk()
+    talk.until_speaking()
+    talk.done.clear()
+    onset(talk)
+    began_s = talk.at_s
+    talk.quiet(0.5)
+    [_, (back_s, back)] = talk.of(do.Gain)
+    assert isinstance(back, do.Gain)
+    assert back.db == 0.0
+    assert back_s - began_s < POLICY.onset_wait_s + 0.04
+    assert talk.state.barge is None
+    assert kinds(talk) == [do.Gain, do.Gain]
+
+
+def test_a_sudden_sound_at_the_very_end_opens_no_turn() -> None:
+    talk = Talk()
+    talk.until_speaking()
+    onset(talk)
+    talk.played(4.0, drained=True)
+    assert talk.state.phase is Phase.LISTENING
+    assert talk.of(do.Gain)[-1][1] == do.Gain(0.0, POLICY.duck_ramp_s)
+    talk.quiet(1.0)
+    assert not [answer for _, answer in talk.of(do.Answer) if answer.turn == 2]  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("policy", "event", "echo"),
+    [
+        (POLICY, None, 0.9),
+        (replace(POLICY, barge_in=False), None, 0.0),
+        (POLICY, ev.Muted(9.0, True), 0.0),
+        (POLICY, ev.HandsFree(9.0, False), 0.0),
+    ],
+)
+def test_a_sudden_sound_does_nothing_where_a_voice_would_not(
+    policy: Policy, event: ev.Event | None, echo: float
+) -> None:
+    talk = Talk(policy)
+    talk.until_speaking()
+    if event is not None:
+        talk.tell(event)
+    talk.done.clear()
+    onset(talk, echo)
+    assert kinds(talk) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "stable", "cuts"),
+    [
+        ("yeah youth", "yeah", 0),
+        ("mhm you there", "mhm", 0),
+        ("yeah what about rome", "yeah", 1),
+        ("yeah tomorrow", "yeah tomorrow", 1),
+        ("some youth", "some", 1),
+    ],
+)
+def test_a_short_yes_and_something_unsure_is_listening_aloud(
+    words: str, stable: str, cuts: int
+) -> None:
+    talk = Talk()
+    talk.until_speaking()
+    talk.voice(0.9)
+    talk.quiet(0.3)
+    talk.partial(words, stable=stable)
+    talk.quiet(0.1)
+    assert len(talk.of(do.Cut)) == cuts
+
+
 def test_a_mere_order_to_be_silent_is_obeyed_and_not_answered() -> None:
     talk = Talk()
     talk.until_speaking()
@@ -137,6 +228,34 @@ def test_doubtful_echo_may_pause_but_not_cut_without_words() -> None:
     talk.voice(1.2, echo=0.5)
     assert talk.of(do.Pause)
     assert not talk.of(do.Cut)
+
+
+def test_what_is_paused_has_no_echo() -> None:
+    talk = Talk()
+    talk.until_speaking()
+    talk.voice(0.16)
+    assert talk.of(do.Pause)
+    talk.voice(0.16, echo=0.9)  # may still hang in the room
+    assert talk.state.barge is not None
+    talk.voice(1.2, echo=0.9)
+    assert talk.of(do.Cut)
+
+
+def test_words_are_judged_with_the_silence_behind_them() -> None:
+    talk = Talk()
+    talk.until_speaking()
+    talk.voice(0.7)
+    last_s = talk.at_s
+    talk.partial("mhm", stable="")  # its end is cut off
+    before = len(talk.of(do.Transcribe))
+    talk.quiet(0.288)
+    assert not talk.of(do.Resume)
+    asked = talk.of(do.Transcribe)
+    assert len(asked) == before + 1
+    assert asked[-1][0] - last_s == pytest.approx(POLICY.tail_s, abs=0.04)
+    talk.partial("paris")
+    talk.quiet(0.032)
+    assert talk.of(do.Cut)
 
 
 def test_without_barge_in_the_answer_is_never_touched() -> None:

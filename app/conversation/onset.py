@@ -1,0 +1,50 @@
+"""A sudden sound at the microphone while the loudspeaker plays, found within 20 ms by its level alone.
+
+Voice activity needs 0.1 s and more of a soft beginning ("stop", "hold on") to be sure. A level needs
+two blocks of 10 ms, and cannot tell a voice from a door: what it finds may lower the sound of an
+answer and nothing else, until voice activity agrees.
+
+What stands out is louder by ``_RISE_DB`` than all that the echo canceller left in the last half
+second. So what gets through of an echo counts only at its beginning, and that is waited for.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+_HOLD_BLOCKS = 50
+_WARM_BLOCKS = 20
+"""In this time of playback an echo shows, and what the canceller leaves of it."""
+_RISE_DB = 9.0
+_BLOCKS = 2
+_LEAST_DB = -60.0
+_PLAYING_DB = -55.0
+_FADE_DB = 1.5
+"""A loudspeaker's sound stays in the room: 60 dB in 0.4 s, per block."""
+_SILENT_DB = -90.0
+
+
+class OnsetFinder:
+    """Takes the levels of block after block, on one thread."""
+
+    def __init__(self) -> None:
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget the room."""
+        self._levels = deque([_SILENT_DB] * _HOLD_BLOCKS, _HOLD_BLOCKS)
+        self._standing_out: list[float] = []
+        self._far_db = _SILENT_DB
+        self._played = 0
+
+    def block(self, clean_db: float, far_db: float) -> bool:
+        """Whether with these 10 ms (dBFS of cleaned microphone and loudspeaker) something began."""
+        self._far_db = max(far_db, self._far_db - _FADE_DB)
+        self._played = self._played + 1 if self._far_db > _PLAYING_DB else 0
+        limit_db = max(_LEAST_DB, max(self._levels) + _RISE_DB)
+        if clean_db > limit_db and self._played > _WARM_BLOCKS:
+            self._standing_out.append(clean_db)
+            return len(self._standing_out) == _BLOCKS
+        self._levels.extend([*self._standing_out, clean_db])
+        self._standing_out.clear()
+        return False
