@@ -1,4 +1,4 @@
-"""Every command without a window: ``talk``, ``say``, ``doctor``, ``bench``, ``sessions``.
+"""Every command without a window: ``talk``, ``say``, ``doctor``, ``bench``, ``watermark`` ...
 
 Results go to stdout, everything else to stderr. With ``--json`` stdout gets exactly one JSON
 object. Exit codes: 0 done, 1 failed, 2 bad usage or input, 130 stopped by the user. What can be
@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from app import __version__
 from app.cli_bench import add_bench, run_bench
 from app.cli_sessions import add_sessions, run_sessions
+from app.cli_watermark import add_watermark, run_watermark
 from app.core.errors import InputError, ParleyError
 
 if TYPE_CHECKING:
@@ -65,6 +66,7 @@ def parser() -> argparse.ArgumentParser:
     _add_models(doctor)
     add_bench(commands.add_parser("bench", help="measure speed and turn taking"), common)
     add_sessions(commands.add_parser("sessions", help="what was recorded"), common)
+    add_watermark(commands.add_parser("watermark", help="find Parley's mark in a file"), common)
     for name in LATER:
         # Without help text, so that they stay out of --help until they do something.
         commands.add_parser(name, parents=[common]).add_argument("rest", nargs="*")
@@ -98,6 +100,13 @@ def _add_say(say: argparse.ArgumentParser) -> None:
 def _add_speech(command: argparse.ArgumentParser) -> None:
     command.add_argument("--model", type=Path, metavar="DIR", help="speech model folder")
     command.add_argument("--voice", metavar="NAME", help="a built-in voice or a voice folder")
+    command.add_argument(
+        "--no-watermark",
+        dest="watermark",
+        action="store_false",
+        default=None,
+        help="speak unmarked",
+    )
     command.add_argument("--seed", type=int, metavar="N", help="same seed, same speech (0)")
     _add_machine(command)
 
@@ -163,6 +172,8 @@ def _run(
         return run_bench(options, result)
     if command == "sessions":
         return run_sessions(options, result)
+    if command == "watermark":
+        return run_watermark(options, result)
     from app.compose import StandardFactory
     from app.headless import Outcome
     from app.settings.model import Settings, settings_from

@@ -25,7 +25,9 @@ from app.listening.spans import SpeechRules, VadSpeechFinder
 from app.listening.vad import SileroVad
 from app.listening.whisper import WhisperRecogniser
 from app.settings.model import Settings
+from app.settings.watermark_key import own_key
 from app.speaking.csm import CsmSpeech, EngineOptions
+from app.speaking.marked import marked
 from app.thinking import tools
 from app.thinking.llama import LlamaChat, LlamaOptions
 from app.thinking.prompt import system_prompt
@@ -124,9 +126,13 @@ class StandardFactory:
         )
 
     def speech(self) -> SpeechModel:
-        """The speech engine with its voice, warmed up."""
-        settings = self.settings
-        speech = CsmSpeech(engine_options(settings))
+        """The speech engine with its voice, warmed up; what it says is marked unless unwanted."""
+        speech = self.engine()
+        return marked(speech, own_key()) if self.settings.watermark else speech
+
+    def engine(self) -> SpeechModel:
+        """The speech engine alone, without the mark."""
+        speech = CsmSpeech(engine_options(self.settings))
         speech.load()
         return speech
 

@@ -177,8 +177,8 @@ class _WithSpeech(StandardFactory):
         self._loading = threading.Thread(target=self._load, name="load engine", daemon=True)
         self._loading.start()
 
-    def speech(self) -> SpeechModel:
-        """The speech engine with its voice, warmed up."""
+    def engine(self) -> SpeechModel:
+        """The speech engine alone, without the mark."""
         self._loading.join()
         if self._error is not None:
             raise self._error

@@ -74,6 +74,8 @@ class Settings(BaseModel):
     """Whether speaking stops the assistant; Esc always does."""
     echo: Literal["auto", "on", "off"] = "auto"
     """Taking the loudspeaker's sound out of the microphone: auto, on or off (headphones)."""
+    watermark: bool = True
+    """Whether Parley's voice carries an inaudible mark with your own key, to be recognised by."""
     record: bool = False
     """Whether sessions are recorded from their start."""
     recordings: Path = Field(default_factory=default_recordings)

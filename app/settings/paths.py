@@ -56,6 +56,11 @@ def settings_file() -> Path:
     return user_config() / "settings.toml"
 
 
+def watermark_key_file() -> Path:
+    """The file of the user's own key for the mark in Parley's voice."""
+    return user_config() / "watermark.key"
+
+
 def lock_file() -> Path:
     """The file that a running Parley holds."""
     return user_data() / "parley.lock"

@@ -193,6 +193,20 @@ class SettingsDialog(PageDialog):
 
     def _recording(self) -> Section:
         section = Section(self.tr("Recording"))
+        row, self.watermark = switch_row(
+            self._look,
+            self.tr("Mark Parley's voice"),
+            self._hint(
+                "watermark",
+                self.tr(
+                    "Replies carry an inaudible mark with your own key. "
+                    "'main.py watermark verify FILE' finds it."
+                ),
+            ),
+            self._choices.settings.watermark,
+            lambda on: self._choices.set("watermark", on),
+        )
+        section.add(row)
         row, self.record = switch_row(
             self._look,
             self.tr("Record every conversation"),
