@@ -38,6 +38,7 @@ from engine.types import (
     SpeechReport,
     Voice,
 )
+from engine.voice_store import state_of_files
 
 ASSISTANT = 0
 """The speaker number of the voice that the engine speaks with, unless its prompt says another."""
@@ -75,7 +76,7 @@ class SpeechEngine(EngineParts):
 
         engine = cls(*load_parts(path, device=device, precision=precision, threads=threads))
         if voices is not None:
-            engine.keep_voices(voices, precision)
+            engine.keep_voices(voices, f"{precision} {state_of_files(path)}")
         with contextlib.closing(engine.conversation(None).speak("1.")) as frames:
             for _ in itertools.islice(frames, 2):
                 pass

@@ -60,9 +60,9 @@ class EngineParts:
         """``prepare`` for a voice prompt, encoded once per voice object."""
         return self.voices.line(voice)
 
-    def keep_voices(self, folder: Path, precision: str) -> None:
-        """Keep voices made ready in a folder from now on, for this model in this precision."""
+    def keep_voices(self, folder: Path, name: str) -> None:
+        """Keep voices made ready in a folder from now on; ``name`` tells files and precision."""
         state = [*self.model.state_dict().items(), *self.codec.model.state_dict().items()]
         tensors = [(name, value) for name, value in state if isinstance(value, Tensor)]
-        model = fingerprint(tensors, precision, self.model.device.type)
+        model = fingerprint(tensors, name, self.model.device.type)
         self.voices = Voices(self.prepare, VoiceStore(folder, model, self.config))

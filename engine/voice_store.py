@@ -69,12 +69,18 @@ class VoiceStore:
         if not np.array_equal(tensors["codes"].numpy(), line.codes):
             return None
         keys, values, backbone = tensors["keys"], tensors["values"], self._config.backbone
-        shape = (backbone.layers, backbone.kv_heads, line.positions, backbone.head_dim)
-        if tuple(keys.shape) != shape or tuple(values.shape) != shape:
+        shape = (backbone.layers, backbone.kv_heads, line.positions)
+        if keys.dim() != 4 or tuple(keys.shape[:3]) != shape or values.shape != keys.shape:
             return None
+        prefix = Prefix(keys, values, 0)
         if about.get("array") == "numpy":
-            return Prefix(keys.numpy(), values.numpy(), 0)
-        return Prefix(keys, values, 0)
+            prefix = Prefix(keys.numpy(), values.numpy(), 0)
+        try:
+            decoder.paste(prefix)
+        except (IndexError, RuntimeError, ValueError):
+            return None  # of another build, with another layout
+        decoder.rollback(0)
+        return prefix
 
     def keep(self, voice: Voice, line: Prepared, prefix: Prefix, decoder: Decoder) -> None:
         """Write a voice down, whole or not at all, and make room for it."""
@@ -137,6 +143,13 @@ class VoiceStore:
                 return
             file.unlink(missing_ok=True)
             room += size
+
+
+def state_of_files(path: Path) -> str:
+    """Sizes and times of a model's files, so that an exchanged one is noticed."""
+    files = sorted(path.glob("*.safetensors")) if path.is_dir() else [path]
+    stats = ((file.name, file.stat()) for file in files)
+    return " ".join(f"{name}:{stat.st_size}:{stat.st_mtime_ns}" for name, stat in stats)
 
 
 def fingerprint(tensors: Iterable[tuple[str, Tensor]], *more: str) -> str:
