@@ -3,11 +3,53 @@
 from __future__ import annotations
 
 from engine.csm.model import CsmModel
+from engine.runtime.ahead import StaticDecoder
 from engine.runtime.decoder import Decoder
 from engine.runtime.eager import EagerDecoder
+from engine.runtime.fused import fuse
+from engine.runtime.graphs import Direct, Graphs, Stage
+from engine.runtime.precision import Precision, precision_of
+from engine.runtime.static import StaticFrame
 from engine.types import Sampling
+
+_STAGE = "stage"
 
 
 def make_decoder(model: CsmModel, sampling: Sampling, seed: int) -> Decoder:
-    """The fastest decoder that can run ``model`` where its weights are."""
-    return EagerDecoder(model, sampling, seed)
+    """The fastest decoder that can run ``model`` where its weights are.
+
+    On a card: graphs. On a CPU: compiled code where it could be built; else PyTorch's own products,
+    packed or quantised, in the same arrangement as on a card; fp32 stays as it is.
+
+    Raises:
+        DeviceError: when the card has no memory for it.
+    """
+    if model.device.type == "cpu":
+        native = _native(model, sampling, seed)
+        if native is not None:
+            return native
+        if precision_of(model) is Precision.FP32:
+            return EagerDecoder(model, sampling, seed)
+    return StaticDecoder(stage_of(model), sampling, seed)
+
+
+def stage_of(model: CsmModel) -> Stage:
+    """The model's buffers, and its graphs on a card; made once, at load.
+
+    Raises:
+        DeviceError: when the card has no memory for it.
+    """
+    stage = model.derived.get(_STAGE)
+    if not isinstance(stage, Stage):
+        frame = StaticFrame(fuse(model))
+        runner = Graphs(frame) if model.device.type == "cuda" else Direct(frame)
+        stage = model.derived[_STAGE] = Stage(frame, runner)
+    return stage
+
+
+def _native(model: CsmModel, sampling: Sampling, seed: int) -> Decoder | None:
+    try:
+        from engine.native.decoder import native_decoder
+    except ImportError:
+        return None
+    return native_decoder(model, sampling, seed)

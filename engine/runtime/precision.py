@@ -110,7 +110,7 @@ class Read:
         if self.format is Format.INT4 and (group := group_of(self.width)):
             one = weights // 2 + weights // group * 4
         elif self.format in (Format.INT4, Format.INT8):
-            one = weights + self.rows * 4
+            one = weights + self.rows * 2
         else:
             one = weights * (4 if self.format is Format.FP32 else 2)
         return self.times * one

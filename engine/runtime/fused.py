@@ -1,0 +1,188 @@
+"""A CSM's weights arranged for one frame at a time.
+
+Query, key and value are one matrix, so are gate and up; the projection into the depth decoder is
+multiplied into a second audio table, so that its 31 products per frame become one row each. All of
+it but the table is exact; the table is rounded to the model's format once, like the product it
+replaces.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from engine.config import CsmConfig, TransformerConfig
+from engine.csm.model import CsmModel
+from engine.nn.transformer import Block, Transformer
+from engine.runtime.matrix import Matrix, bind
+from engine.runtime.precision import Precision, precision_of
+from engine.runtime.quantise import Stored, store
+
+_TABLE_ROWS_AT_ONCE = 8192
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Layer:
+    """One pre-norm block."""
+
+    attn_norm: Tensor
+    qkv: Matrix
+    out: Matrix
+    mlp_norm: Tensor
+    gate_up: Matrix
+    down: Matrix
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Stack:
+    """One transformer."""
+
+    config: TransformerConfig
+    layers: tuple[Layer, ...]
+    norm: Tensor
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Fused:
+    """Everything that a frame reads.
+
+    Attributes:
+        audio_table: (K · V, D), for the backbone.
+        depth_table: ((K - 1) · V, d), the projection of the rows above.
+        projection: (d, D) of the hidden state.
+        head: of codebook 0.
+        depth_heads: of the others.
+    """
+
+    config: CsmConfig
+    dtype: torch.dtype
+    device: torch.device
+    text_table: Tensor
+    audio_table: Tensor
+    depth_table: Tensor
+    projection: Tensor
+    backbone: Stack
+    depth: Stack
+    head: Matrix
+    depth_heads: tuple[Matrix, ...]
+
+
+def matrices(model: CsmModel) -> dict[str, Tensor]:
+    """The model's matrices by their fused names; its own become views into them.
+
+    Nothing is stored twice, and the model computes what it did.
+    """
+    result: dict[str, Tensor] = {}
+    for stack in ("backbone", "depth"):
+        transformer: Transformer = getattr(model, stack)
+        for index, layer in enumerate(transformer.layers):
+            assert isinstance(layer, Block)
+            name, attn, mlp = f"{stack}.{index}", layer.attn, layer.mlp
+            result[f"{name}.qkv"] = _joined((attn.q, attn.k, attn.v))
+            result[f"{name}.out"] = attn.o.weight.detach()
+            result[f"{name}.gate_up"] = _joined((mlp.gate, mlp.up))
+            result[f"{name}.down"] = mlp.down.weight.detach()
+    result["head"] = model.codebook0_head.weight.detach()
+    for index, head in enumerate(model.audio_head.detach()):
+        result[f"depth_heads.{index}"] = head
+    return result
+
+
+def stored_matrices(model: CsmModel, precision: Precision) -> dict[str, Stored]:
+    """``matrices`` in the formats of ``precision``."""
+    return {
+        name: store(weight, precision.heads if "head" in name else precision.layers)
+        for name, weight in matrices(model).items()
+    }
+
+
+def depth_table(model: CsmModel) -> Tensor:
+    """((K - 1) · V, d): the projection of every row that the depth decoder can be given."""
+    config = model.config
+    rows = model.audio_embedding.weight.detach()[: (config.codebooks - 1) * config.audio_vocab]
+    weight = model.projection.weight.detach()
+    return torch.cat([F.linear(part, weight) for part in rows.split(_TABLE_ROWS_AT_ONCE)])
+
+
+def fuse(model: CsmModel, stored: Mapping[str, Stored] | None = None) -> Fused:
+    """Arrange ``model``.
+
+    Args:
+        model: its matrices become views of the fused ones, where those stay as they are.
+        stored: ``stored_matrices`` made earlier; without it they are made here.
+    """
+    with torch.no_grad():
+        stored = stored or stored_matrices(model, precision_of(model))
+        table = model.derived.get("depth_table")
+        table = depth_table(model) if table is None else table
+        bound = {name: bind(one, model.dtype) for name, one in stored.items()}
+    steps = model.config.codebooks - 1
+    return Fused(
+        config=model.config,
+        dtype=model.dtype,
+        device=model.device,
+        text_table=model.text_embedding.weight.detach(),
+        audio_table=model.audio_embedding.weight.detach(),
+        depth_table=table,
+        projection=model.projection.weight.detach(),
+        backbone=_stack(model.backbone, "backbone", bound),
+        depth=_stack(model.depth, "depth", bound),
+        head=bound["head"],
+        depth_heads=tuple(bound[f"depth_heads.{step}"] for step in range(steps)),
+    )
+
+
+def release(model: CsmModel) -> None:
+    """Give up the model's own matrices, when decoders only use their quantised form.
+
+    Embeddings, norms and projection stay. The modules cannot be run afterwards.
+    """
+    for stack in (model.backbone, model.depth):
+        for module in stack.modules():
+            if isinstance(module, nn.Linear):
+                module.weight.data = module.weight.data.new_empty(0)
+    for parameter in (model.codebook0_head.weight, model.audio_head):
+        parameter.data = parameter.data.new_empty(0)
+
+
+def _joined(parts: Sequence[nn.Linear]) -> Tensor:
+    rows = [part.weight.detach() for part in parts]
+    whole = _already_joined(rows)
+    if whole is None:
+        whole = torch.cat(rows)
+        for part, view in zip(parts, whole.split([len(one) for one in rows]), strict=True):
+            part.weight.data = view
+    return whole
+
+
+def _already_joined(rows: Sequence[Tensor]) -> Tensor | None:
+    """The matrix that ``rows`` are consecutive views of, from a packed file or an earlier call."""
+    first, place = rows[0], rows[0].storage_offset()
+    for one in rows:
+        same = one.untyped_storage().data_ptr() == first.untyped_storage().data_ptr()
+        if not (same and one.is_contiguous() and one.storage_offset() == place):
+            return None
+        place += one.numel()
+    return first.as_strided((sum(map(len, rows)), first.shape[1]), first.stride())
+
+
+def _stack(stack: Transformer, name: str, bound: Mapping[str, Matrix]) -> Stack:
+    layers: list[Layer] = []
+    for index, block in enumerate(stack.layers):
+        assert isinstance(block, Block)
+        own = f"{name}.{index}"
+        layers.append(
+            Layer(
+                attn_norm=block.attn_norm.scale.detach(),
+                qkv=bound[f"{own}.qkv"],
+                out=bound[f"{own}.out"],
+                mlp_norm=block.mlp_norm.scale.detach(),
+                gate_up=bound[f"{own}.gate_up"],
+                down=bound[f"{own}.down"],
+            )
+        )
+    return Stack(stack.config, tuple(layers), stack.norm.scale.detach())

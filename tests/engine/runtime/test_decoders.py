@@ -1,0 +1,36 @@
+"""The rules of a decoder, for the plain one and for the static one with and without running ahead."""
+
+from __future__ import annotations
+
+from engine.csm.model import CsmModel
+from engine.runtime.ahead import StaticDecoder
+from engine.runtime.eager import EagerDecoder
+from engine.runtime.fused import fuse
+from engine.runtime.graphs import Direct, Stage
+from engine.runtime.static import StaticFrame
+from engine.types import Sampling
+from tests.engine.decoder_rules import DecoderRules
+
+
+def stage(model: CsmModel, *, runs_ahead: bool) -> Stage:
+    """The model's one stage, as ``engine.runtime.decoders`` keeps it."""
+    known = model.derived.get("tested")
+    if known is None:
+        frame = StaticFrame(fuse(model))
+        known = model.derived["tested"] = Stage(frame, Direct(frame, runs_ahead=runs_ahead))
+    return known
+
+
+class TestEager(DecoderRules):
+    def make(self, model: CsmModel, sampling: Sampling, seed: int) -> EagerDecoder:
+        return EagerDecoder(model, sampling, seed)
+
+
+class TestStatic(DecoderRules):
+    def make(self, model: CsmModel, sampling: Sampling, seed: int) -> StaticDecoder:
+        return StaticDecoder(stage(model, runs_ahead=False), sampling, seed)
+
+
+class TestStaticAhead(DecoderRules):
+    def make(self, model: CsmModel, sampling: Sampling, seed: int) -> StaticDecoder:
+        return StaticDecoder(stage(model, runs_ahead=True), sampling, seed)
