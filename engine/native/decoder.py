@@ -79,7 +79,7 @@ class NativeDecoder:
     def __init__(self, model: NativeModel, sampling: Sampling, seed: int) -> None:
         self.config: CsmConfig = model.config
         self.sampling = sampling
-        self._model, self._seed = model, seed
+        self.model, self._seed = model, seed
         self._generator = torch.Generator().manual_seed(seed)
         self._keys, self._values = _empty_cache(model)
         self._length = 0
@@ -117,8 +117,8 @@ class NativeDecoder:
             raise ValueError("there is nothing to read: give text tokens or frames")
         if end > self.capacity:
             raise IndexError(f"{end} positions do not fit a cache of {self.capacity}")
-        self._model.library.parley_read(
-            self._model.handle,
+        self.model.library.parley_read(
+            self.model.handle,
             self._cache(),
             self._length,
             text.ctypes.data,
@@ -145,8 +145,8 @@ class NativeDecoder:
             may_end=at_least <= 0,
         )
         codes = np.empty(config.codebooks, np.int64)
-        over = self._model.library.parley_draw(
-            self._model.handle, hidden.ctypes.data, plan, codes.ctypes.data
+        over = self.model.library.parley_draw(
+            self.model.handle, hidden.ctypes.data, plan, codes.ctypes.data
         )
         self._frame = codes
         return codes.copy(), bool(over)
@@ -163,8 +163,8 @@ class NativeDecoder:
         frame = np.array(codes, dtype=np.int64).reshape(self.config.codebooks)
         _check_ids("code", frame, self.config.audio_vocab)
         logits = np.empty((self.config.codebooks, self.config.audio_vocab), np.float32)
-        self._model.library.parley_force(
-            self._model.handle, hidden.ctypes.data, frame.ctypes.data, logits.ctypes.data
+        self.model.library.parley_force(
+            self.model.handle, hidden.ctypes.data, frame.ctypes.data, logits.ctypes.data
         )
         self._frame = frame
         return logits
@@ -197,7 +197,7 @@ class NativeDecoder:
 
     def spare(self) -> Self:
         """See ``Decoder.spare``."""
-        return type(self)(self._model, self.sampling, self._seed)
+        return type(self)(self.model, self.sampling, self._seed)
 
     def adopt(self, other: Self) -> None:
         """See ``Decoder.adopt``."""

@@ -2,7 +2,9 @@
 
 #include <chrono>
 
-#include "lanes.hpp"
+#if defined(__x86_64__) || defined(_M_X64)
+#include <immintrin.h>
+#endif
 
 namespace parley {
 
