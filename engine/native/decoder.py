@@ -14,12 +14,35 @@ from engine.config import CsmConfig
 from engine.csm.model import CsmModel
 from engine.csm.sampling import candidates, frame_noise
 from engine.native import library
-from engine.native.library import Format
+from engine.native.library import Format, NativeUnavailableError
 from engine.native.weights import pack_model
 from engine.runtime.decoder import Prefix
+from engine.runtime.precision import SMALL_MODEL, precision_of
 from engine.types import CodeArray, FloatArray, Sampling
 
 _LANES = 16  # heads are padded to whole vectors in the cache
+_DERIVED = "native"
+
+
+def native_decoder(model: CsmModel, sampling: Sampling, seed: int) -> NativeDecoder | None:
+    """A decoder on the compiled engine; None where that was not built, or is switched off.
+
+    The weights are packed at the first call and shared by all later ones. PyTorch's number of
+    threads is this engine's too. A big model that is quantised keeps no second copy in the format it
+    was loaded in, so nothing else can run it then.
+    """
+    shared = model.derived.get(_DERIVED)
+    if not isinstance(shared, NativeModel):
+        precision = precision_of(model)
+        big = sum(parameter.numel() for parameter in model.parameters()) > SMALL_MODEL
+        try:
+            shared = NativeModel(
+                model, precision.value, torch.get_num_threads(), free=big and precision.quantised
+            )
+        except NativeUnavailableError:
+            return None
+        model.derived[_DERIVED] = shared
+    return shared.decoder(sampling, seed)
 
 
 class NativeModel:

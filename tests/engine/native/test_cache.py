@@ -8,7 +8,7 @@ import torch
 
 from engine.config import tiny
 from engine.errors import DeviceError
-from engine.native.decoder import NativeDecoder, NativeModel
+from engine.native.decoder import NativeDecoder, NativeModel, native_decoder
 from engine.native.library import NativeUnavailableError, load
 from engine.types import Sampling
 from tests.engine.native.models import CONFIGS, history, make_model, native
@@ -152,6 +152,18 @@ def test_packed_originals_can_be_let_go() -> None:
     for decoder in (freed, kept):
         decoder.read(ids, codes)
     assert np.array_equal(freed.force(codes[0]), kept.force(codes[0]))
+
+
+def test_all_conversations_share_one_copy_of_the_weights(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = make_model(tiny())
+    model.precision = "int8"
+    first, second = (native_decoder(model, Sampling(), seed) for seed in (1, 2))
+    assert first is not None
+    assert second is not None
+    assert first.model is second.model
+    assert first.model.precision == "int8"
+    monkeypatch.setenv("PARLEY_NATIVE", "0")
+    assert native_decoder(make_model(tiny()), Sampling(), 1) is None
 
 
 def test_another_precision_is_refused() -> None:
