@@ -116,8 +116,7 @@ class Ears:
             Window(at_s, speech, self.echo.explained()) for speech in self._judged(listened)
         )
         clean_db, far_db = level_db(clean), level_db(block.far)
-        began = self._onsets.block(clean_db, far_db)
-        onset = Onset(at_s, self.echo.explained()) if began else None
+        onset = Onset(at_s) if self._onsets.block(clean_db, far_db) else None
         self.meters.near_db = decay(self.meters.near_db, clean_db)
         self.meters.far_db = decay(self.meters.far_db, far_db)
         if windows:

@@ -16,11 +16,12 @@ from app.core.commands import Command
 from app.core.turn import TurnId
 
 
-def lower(state: State, event: ev.Onset, policy: Policy) -> Step:
-    """Something began, and may be a voice: lower the sound and wait for what it is."""
-    if event.echo >= policy.echo:
-        return state, []
-    state = replace(state, barge=Barge(event.at_s, event.at_s, 0.0, sudden=True))
+def lower(state: State, at_s: float, policy: Policy) -> Step:
+    """Something began, and may be a voice: lower the sound and wait for what it is.
+
+    Also when it may be echo: to lower an answer for a moment costs little.
+    """
+    state = replace(state, barge=Barge(at_s, at_s, 0.0, sudden=True))
     return state, [do.Gain(policy.duck_db, policy.duck_ramp_s)]
 
 

@@ -76,7 +76,7 @@ def _sound(state: State, event: ev.Window | ev.Onset, policy: Policy) -> Step:
     playing = state.reply is not None and state.reply.released
     if isinstance(event, ev.Onset):
         free = playing and policy.barge_in and state.speech is None and state.barge is None
-        return lower(state, event, policy) if free else (state, [])
+        return lower(state, event.at_s, policy) if free else (state, [])
     voiced = event.speech >= (policy.leave if state.run_s > 0 else policy.enter)
     if playing and event.echo >= policy.echo and not hushed(state, event.at_s, policy):
         voiced = False

@@ -31,8 +31,6 @@ class Onset:
     """While the loudspeaker played, something began at the microphone: a voice, or any other sound."""
 
     at_s: float
-    echo: float = 0.0
-    """As in ``Window``."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -290,7 +290,7 @@ def _number_score(words: list[str]) -> float | None:
         return None
     if len(run) == 1 or _is_one_number(run) or _is_time(run):
         if _SPELT.intersection(words):
-            return 0.35
+            return 0.3
         lead = words[-len(run) - 1] if len(words) > len(run) else ""
         # "Set a timer for ten ..." wants its unit; "at ten", "I am ten" do not.
         return 0.35 if lead in ("for", "in", "about", "around", "number", "another") else None

@@ -103,9 +103,9 @@ def test_a_short_sound_is_only_ducked() -> None:
     assert (back.db, back.ramp_s) == pytest.approx((0.0, 0.1))
 
 
-def onset(talk: Talk, echo: float = 0.0) -> None:
+def onset(talk: Talk) -> None:
     talk.at_s += 0.01
-    talk.tell(ev.Onset(talk.at_s, echo))
+    talk.tell(ev.Onset(talk.at_s))
 
 
 def test_a_sudden_sound_lowers_the_answer_before_it_is_known_for_a_voice() -> None:
@@ -150,23 +150,22 @@ def test_a_sudden_sound_at_the_very_end_opens_no_turn() -> None:
 
 
 @pytest.mark.parametrize(
-    ("policy", "event", "echo"),
+    ("policy", "event"),
     [
-        (POLICY, None, 0.9),
-        (replace(POLICY, barge_in=False), None, 0.0),
-        (POLICY, ev.Muted(9.0, True), 0.0),
-        (POLICY, ev.HandsFree(9.0, False), 0.0),
+        (replace(POLICY, barge_in=False), None),
+        (POLICY, ev.Muted(9.0, True)),
+        (POLICY, ev.HandsFree(9.0, False)),
     ],
 )
 def test_a_sudden_sound_does_nothing_where_a_voice_would_not(
-    policy: Policy, event: ev.Event | None, echo: float
+    policy: Policy, event: ev.Event | None
 ) -> None:
     talk = Talk(policy)
     talk.until_speaking()
     if event is not None:
         talk.tell(event)
     talk.done.clear()
-    onset(talk, echo)
+    onset(talk)
     assert kinds(talk) == []
 
 
