@@ -19,7 +19,18 @@ def add_bench(bench: argparse.ArgumentParser, common: argparse.ArgumentParser) -
         "--random-weights", action="store_true", help="shapes of csm-1b or csm-nano, no checkpoint"
     )
     engine.add_argument("--peer", choices=["transformers"], help="measure this beside ours")
-    engine.add_argument("--frames", type=int, default=100, metavar="N", help="frames per run (100)")
+    engine.add_argument(
+        "--frames", type=int, metavar="N", help="frames in each round (100; big models on a CPU 10)"
+    )
+    engine.add_argument(
+        "--rounds", type=int, default=2, metavar="N", help="rounds in which all take turns (2)"
+    )
+    engine.add_argument(
+        "--profile", action="store_true", help="also tell where a frame's time goes"
+    )
+    engine.add_argument(
+        "--precision", metavar="P,...", help="all, or some of fp32, bf16, int8, int4 (auto)"
+    )
     turn = what.add_parser(
         "turn", parents=[common], help="turn taking, in virtual rooms with the real models"
     )
@@ -38,9 +49,9 @@ def add_bench(bench: argparse.ArgumentParser, common: argparse.ArgumentParser) -
     turn.add_argument("--llm", metavar="GGUF|URL")
     turn.add_argument("--model", type=Path, metavar="DIR")
     turn.add_argument("--voice", metavar="NAME")
+    turn.add_argument("--precision", metavar="P", help="auto, fp32, bf16, int8 or int4")
     for command in (engine, turn):
         command.add_argument("--device", metavar="D", help="auto, cpu, cuda or cuda:N")
-        command.add_argument("--precision", metavar="P", help="auto, bf16 or fp32")
         command.add_argument("--threads", type=int, metavar="N", help="processor threads")
 
 
@@ -56,9 +67,13 @@ def run_bench(options: argparse.Namespace, result: dict[str, Any]) -> int:
 def _engine(options: argparse.Namespace, result: dict[str, Any]) -> int:
     from app.settings import paths
 
-    model = options.model or ("csm-nano" if options.random_weights else paths.nano() / "csm")
-    if options.frames < 1:
-        raise InputError("The value of --frames must be at least 1: give a larger number.")
+    model = options.model or "csm-nano"
+    if model == "csm-nano" and not options.random_weights:
+        model = paths.nano() / "csm"
+    for name in ("frames", "rounds"):
+        if getattr(options, name) is not None and getattr(options, name) < 1:
+            raise InputError(f"The value of --{name} must be at least 1: give a larger number.")
+    from app.bench.speed import speed_table
     from app.compose import bench_engine
 
     measured = bench_engine(
@@ -68,16 +83,14 @@ def _engine(options: argparse.Namespace, result: dict[str, Any]) -> int:
         precision=options.precision or "auto",
         threads=options.threads,
         frames=options.frames,
+        rounds=options.rounds,
         peer=options.peer,
+        profile=options.profile,
+        tell=_tell,
     )
     result.update(measured)
     if "json" not in options:
-        for row in result["rows"]:
-            _print(
-                f"{row['name']} {row['precision']} {row['device']}: real-time factor "
-                f"{row['rtf']:.3f}, frame {row['frame_ms_p50']:.1f} ms "
-                f"(p99 {row['frame_ms_p99']:.1f}), first audio {row['first_audio_ms']:.0f} ms"
-            )
+        _print(speed_table(result))
     return 0
 
 
