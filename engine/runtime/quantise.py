@@ -110,7 +110,9 @@ def _rows_of_eight(rows: Tensor) -> tuple[Tensor, ...]:
 def _groups_of_four(rows: Tensor, group: int) -> tuple[Tensor, ...]:
     exact = rows.float().unflatten(1, (-1, group))  # (N, groups, group)
     least, most = exact.amin(dim=-1), exact.amax(dim=-1)
-    scales = _usable((most - least) / _INT4_MOST)
+    # Steps finer than the offset's own rounding would be of no use.
+    finest = torch.maximum(least.abs(), most.abs()) * 2**-8
+    scales = _usable(torch.maximum((most - least) / _INT4_MOST, finest))
     offsets = (least + scales * _INT4_MIDDLE).bfloat16().float()
     codes = ((exact - offsets[..., None]) / scales[..., None]).round_().add_(_INT4_MIDDLE)
     nibbles = codes.clamp_(0, _INT4_MOST).to(torch.uint8).flatten(1)

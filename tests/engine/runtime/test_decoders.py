@@ -21,6 +21,13 @@ def stage(model: CsmModel, *, runs_ahead: bool) -> Stage:
     return known
 
 
+def static_decoder(
+    model: CsmModel, sampling: Sampling | None = None, seed: int = 0
+) -> StaticDecoder:
+    """One that runs nothing ahead."""
+    return StaticDecoder(stage(model, runs_ahead=False), sampling or Sampling(), seed)
+
+
 class TestEager(DecoderRules):
     def make(self, model: CsmModel, sampling: Sampling, seed: int) -> EagerDecoder:
         return EagerDecoder(model, sampling, seed)
@@ -28,7 +35,7 @@ class TestEager(DecoderRules):
 
 class TestStatic(DecoderRules):
     def make(self, model: CsmModel, sampling: Sampling, seed: int) -> StaticDecoder:
-        return StaticDecoder(stage(model, runs_ahead=False), sampling, seed)
+        return static_decoder(model, sampling, seed)
 
 
 class TestStaticAhead(DecoderRules):

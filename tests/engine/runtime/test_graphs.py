@@ -1,0 +1,112 @@
+"""What only a card can show: a captured frame is the frame, and running ahead is really ahead."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from engine.csm.model import CsmModel
+from engine.errors import DeviceError
+from engine.runtime.ahead import StaticDecoder
+from engine.runtime.decoders import make_decoder, stage_of
+from engine.runtime.eager import EagerDecoder
+from engine.runtime.fused import fuse
+from engine.runtime.graphs import Direct, Graphs, Stage
+from engine.runtime.static import StaticFrame
+from engine.types import Sampling
+from tests.engine.decoder_rules import SAMPLINGS, TEXT, DecoderRules, frames, random_model
+
+pytestmark = [
+    pytest.mark.gpu,
+    pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device"),
+]
+
+
+@pytest.fixture(autouse=True)
+def _full_precision():
+    """fp32 products in fp32: codes are compared with those of the plain decoder."""
+    before = torch.backends.cuda.matmul.allow_tf32
+    torch.backends.cuda.matmul.allow_tf32 = False
+    yield
+    torch.backends.cuda.matmul.allow_tf32 = before
+
+
+class TestGraphs(DecoderRules):
+    @pytest.fixture
+    def model(self) -> CsmModel:
+        return random_model().cuda()
+
+    def make(self, model: CsmModel, sampling: Sampling, seed: int) -> StaticDecoder:
+        decoder = make_decoder(model.cuda(), sampling, seed)
+        assert isinstance(decoder, StaticDecoder)
+        assert isinstance(stage_of(model).runner, Graphs)
+        return decoder
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("sampling", SAMPLINGS[:4], ids=str)
+def test_a_captured_frame_is_bit_for_bit_the_uncaptured_one(dtype, sampling) -> None:
+    drawn = []
+    for captured in (True, False):
+        frame = StaticFrame(fuse(random_model().to("cuda", dtype)))
+        runner = Graphs(frame) if captured else Direct(frame)
+        decoder = StaticDecoder(Stage(frame, runner), sampling, 3)
+        decoder.read(TEXT, frames(3))
+        drawn.append([])
+        for left in range(20, 0, -1):
+            drawn[-1].append(decoder.draw(left)[0].tolist())
+            decoder.feed()
+    assert drawn[0] == drawn[1]
+
+
+@pytest.mark.parametrize("precision", ["int8", "int4"])
+def test_quantised_weights_run_in_graphs(precision: str) -> None:
+    model = random_model().to("cuda", torch.bfloat16)
+    exact = EagerDecoder(random_model().to("cuda", torch.bfloat16), Sampling(), 0)
+    model.precision = precision
+    decoder = make_decoder(model, Sampling(), 0)
+    for each in (decoder, exact):
+        each.read(TEXT, frames(8))
+    codes = frames(1)[0]
+    assert abs(decoder.force(codes) - exact.force(codes)).max() < 1.0
+    for left in range(5, 0, -1):
+        decoder.draw(left)
+        decoder.feed()
+
+
+def test_nothing_waits_for_the_card_but_the_frame_before() -> None:
+    """While a frame is awaited, the next is launched already; nothing else synchronises."""
+    decoder = make_decoder(random_model().cuda(), Sampling(), 0)
+    decoder.read(TEXT, frames(3))
+    decoder.draw(9)
+    decoder.feed()
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        for left in range(8, 3, -1):
+            decoder.draw(left)
+            decoder.feed()
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+
+
+def test_every_bucket_is_captured_before_the_first_conversation() -> None:
+    model = random_model().cuda()
+    stage = stage_of(model)
+    decoder = make_decoder(model, Sampling(), 0)
+    decoder.read(TEXT, frames(decoder.capacity - len(TEXT) - 3))
+    decoder.draw(1)
+    decoder.feed()
+    assert stage_of(model) is stage
+    assert np.isfinite(decoder.force(frames(1)[0])).all()
+
+
+def test_no_memory_ends_in_one_sentence(monkeypatch) -> None:
+    frame = StaticFrame(fuse(random_model().cuda()))
+
+    def full(*_: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(frame, "draw", full)
+    with pytest.raises(DeviceError, match="does not fit into the memory of cuda"):
+        Graphs(frame)
