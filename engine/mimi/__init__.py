@@ -1,1 +1,6 @@
-"""The codec: Kyutai's Mimi modules behind one small interface, every size from the config."""
+"""Kyutai's Mimi behind one small interface, every size from the config. Read ``codec.py`` first.
+
+``decoder.py`` and ``encoder.py`` are the networks, made of ``rows.py`` (convolutions),
+``attention.py`` and ``packed.py`` (matrices); ``memory.py`` is what a stream remembers. The weights
+belong to Kyutai's own modules (``modules.py``), which training uses too; ``state.py`` reads them.
+"""

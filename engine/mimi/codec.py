@@ -1,48 +1,62 @@
 """The codec's interface: sound to codes and back, whole or in a stream.
 
 All arrays are NumPy at this border: sound float32 mono (N,) at ``sample_rate_hz``, codes int64 (T, K).
-Streams of one codec share its weights and keep their own state, so a reply can be decoded while the
-user's voice is encoded; calls from several threads wait for one another.
+Streams of one codec share its weights and keep their own memory, so a reply can be decoded while the
+user's voice is encoded, each in a thread of its own.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Generator, Mapping
-from contextlib import contextmanager
-from typing import Any, Final
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 import torch
-from moshi.models.compression import MimiModel
-from moshi.modules.streaming import StreamingModule
-from moshi.modules.transformer import RingKVCache
-from moshi.utils.compile import no_compile
 from torch import Tensor
 
 from engine.config import MimiConfig
+from engine.mimi.decoder import Decoder
+from engine.mimi.encoder import Encoder
+from engine.mimi.memory import Snapshot, StreamMemory
 from engine.mimi.modules import build_mimi
+from engine.mimi.packed import Precision
 from engine.mimi.state import load_mimi_state, transformers_state_of
 from engine.types import CodeArray, FloatArray
 
 CHUNK_FRAMES: Final = 16
-"""Frames that go through the networks at once in a stream; longer input is cut up, unheard."""
+"""Frames that go through the networks at once; longer input is cut up, unheard."""
 
-_WHOLE_FRAMES: Final = 250
-"""Longest input that is done in one piece; attention over more would need memory by its square."""
+_HALF_FROM: Final = 8_000_000
+"""With this many weights a decoder outgrows the processor's cache, and ``auto`` takes fp16."""
 
 
 class MimiCodec:
     """A Mimi with its weights on one device.
 
-    Fresh weights are random (codebooks zero) until ``load_state``.
+    Fresh weights are random (codebooks zero) until ``load_state``. ``model`` is the module that owns
+    them; what runs is a copy in the order that the processor likes, made when it is first needed
+    and again when the weights have changed since.
+
+    Args:
+        config: sizes.
+        device: where it runs.
+        precision: of the decoder's large weights on a CPU; the encoder always has fp32.
     """
 
-    def __init__(self, config: MimiConfig, device: torch.device | str = "cpu") -> None:
+    def __init__(
+        self,
+        config: MimiConfig,
+        device: torch.device | str = "cpu",
+        precision: Precision = "auto",
+    ) -> None:
         self.config = config
         self.device = torch.device(device)
+        self.precision: Precision = precision
         self.model = build_mimi(config, self.device)
-        self._networks = _Networks(self.model, config, self.device)
+        self._lock = threading.Lock()
+        self._ready: tuple[object, _Networks] | None = None
 
     def load_state(self, tensors: Mapping[str, Tensor]) -> None:
         """Take the weights from ``tensors``, named as transformers or as Kyutai names them.
@@ -50,19 +64,15 @@ class MimiCodec:
         Raises:
             ModelError: naming the tensor that is missing or does not fit.
         """
-        with self._networks.lock, torch.no_grad():
+        with self._lock, torch.no_grad():
             load_mimi_state(self.model, self.config, tensors)
 
     def encode(self, audio: FloatArray) -> CodeArray:
         """Codes (T, K) of ``audio`` (N,), its last frame filled up with silence."""
         size = self.config.frame_samples
-        frames = -(-audio.shape[0] // size)
-        padded = np.zeros(frames * size, np.float32)
+        padded = np.zeros(-(-audio.shape[0] // size) * size, np.float32)
         padded[: audio.shape[0]] = audio
-        if frames > _WHOLE_FRAMES or not frames:
-            return self.stream().encode(padded)
-        with self._networks.running():
-            return self._networks.encode(padded)
+        return self.stream().encode(padded)
 
     def decode(self, codes: CodeArray) -> FloatArray:
         """Sound (T·frame_samples,) of ``codes`` (T, K).
@@ -70,32 +80,41 @@ class MimiCodec:
         Raises:
             ValueError: when the shape is another or an id is none of the codec's.
         """
-        self._networks.check(codes)
-        if codes.shape[0] > _WHOLE_FRAMES or not codes.shape[0]:
-            return self.stream().decode(codes)
-        with self._networks.running():
-            return self._networks.decode(codes)
+        return self.stream().decode(codes)
 
     def stream(self) -> MimiStream:
-        """A new stream, at its beginning in both directions."""
-        return MimiStream(self._networks)
+        """A new stream, at its beginning in both directions, with the weights as they are now."""
+        return MimiStream(self._networks())
+
+    def _networks(self) -> _Networks:
+        with self._lock:
+            state = {name: tensor.detach() for name, tensor in self._tensors()}
+            stamp = tuple((tensor.data_ptr(), tensor._version) for _, tensor in self._tensors())
+            if self._ready is None or self._ready[0] != stamp:
+                networks = _Networks(state, self.config, self.device, self._half(state))
+                self._ready = (stamp, networks)
+            return self._ready[1]
+
+    def _tensors(self) -> Iterable[tuple[str, Tensor]]:
+        return self.model.state_dict(keep_vars=True).items()
+
+    def _half(self, state: Mapping[str, Tensor]) -> bool:
+        if self.precision != "auto":
+            return self.precision == "fp16"
+        sizes = (tensor.numel() for name, tensor in state.items() if name.startswith("decoder"))
+        return sum(sizes) >= _HALF_FROM
 
 
 class MimiStream:
     """One sound decoded, and one encoded, piece by piece: the pieces join to what the whole gives.
 
-    Made by ``MimiCodec.stream``.
+    Made by ``MimiCodec.stream``. The two directions may work at the same time, each in one thread.
     """
 
     def __init__(self, networks: _Networks) -> None:
         self._networks = networks
-        model: Any = networks.model
-        config = networks.config
-        slack = CHUNK_FRAMES * round(config.encoder_rate_hz / config.frame_rate_hz)
-        encoder = [model.encoder, model.encoder_transformer, model.downsample.conv]
-        decoder = [model.upsample.convtr, model.decoder_transformer, model.decoder]
-        self._encoder = _State(encoder, slack)
-        self._decoder = _State(decoder, slack)
+        self._heard = _Lazy(lambda: networks.encoder.memory(CHUNK_FRAMES))
+        self._said = _Lazy(lambda: networks.decoder.memory(CHUNK_FRAMES))
 
     def decode(self, codes: CodeArray) -> FloatArray:
         """The next T·frame_samples of sound for the next codes (T, K).
@@ -103,14 +122,25 @@ class MimiStream:
         Raises:
             ValueError: when the shape is another or an id is none of the codec's.
         """
-        self._networks.check(codes)
-        with self._networks.running(), self._decoder.entered():
-            sounds = [
-                self._networks.decode(codes[first : first + CHUNK_FRAMES])
-                for first in range(0, codes.shape[0], CHUNK_FRAMES)
-            ]
-        return np.concatenate(sounds) if sounds else np.zeros(0, np.float32)
+        config = self._networks.config
+        _check(codes, config)
+        sound = np.empty(codes.shape[0] * config.frame_samples, np.float32)
+        for first in range(0, codes.shape[0], CHUNK_FRAMES):
+            ids = np.ascontiguousarray(codes[first : first + CHUNK_FRAMES], np.int64)
+            part = self.decode_tensor(torch.from_numpy(ids).to(self._networks.device))
+            start = first * config.frame_samples
+            sound[start : start + part.shape[0]] = part.cpu().numpy()
+        return sound
 
+    @torch.inference_mode()
+    def decode_tensor(self, codes: Tensor) -> Tensor:
+        """``decode`` on the device: ids (T, K), T ≤ ``CHUNK_FRAMES``, unchecked, to sound (N,).
+
+        Nothing waits for the device, so a call of some T can be captured as a CUDA graph.
+        """
+        return self._networks.decoder(codes, self._said.value)
+
+    @torch.inference_mode()
     def encode(self, samples: FloatArray) -> CodeArray:
         """The next codes (T, K) for the next T·frame_samples of sound.
 
@@ -123,113 +153,104 @@ class MimiStream:
                 f"a stream takes whole frames of {config.frame_samples} samples, "
                 f"not {samples.shape[0]}"
             )
-        size = config.frame_samples * CHUNK_FRAMES
-        with self._networks.running(), self._encoder.entered():
-            codes = [
-                self._networks.encode(samples[first : first + size])
-                for first in range(0, samples.shape[0], size)
-            ]
-        return np.concatenate(codes) if codes else np.zeros((0, config.codebooks), np.int64)
+        codes = np.empty((samples.shape[0] // config.frame_samples, config.codebooks), np.int64)
+        sound = torch.from_numpy(np.ascontiguousarray(samples, np.float32))
+        for first in range(0, codes.shape[0], CHUNK_FRAMES):
+            start = first * config.frame_samples
+            part = sound[start : start + CHUNK_FRAMES * config.frame_samples]
+            part = part.to(self._networks.device)
+            heard = self._networks.encoder(part, self._heard.value)
+            codes[first : first + CHUNK_FRAMES] = heard.cpu().numpy()
+        return codes
 
     def reset(self) -> None:
         """Begin anew in both directions, as a fresh stream would."""
-        with self._networks.lock:
-            self._encoder.forget()
-            self._decoder.forget()
+        for memory in (self._heard, self._said):
+            memory.reset()
+
+    def save(self) -> StreamState:
+        """A copy of where the stream is, in both directions."""
+        return StreamState(self._heard.save(), self._said.save())
+
+    def restore(self, state: StreamState) -> None:
+        """Go back to (or on to) where ``state`` was saved, exactly; it may be used again."""
+        self._heard.restore(state.heard)
+        self._said.restore(state.said)
+
+
+@dataclass(frozen=True, slots=True)
+class StreamState:
+    """Where a stream was, as ``MimiStream.save`` gives it; ``None`` for an unused direction."""
+
+    heard: Snapshot | None
+    said: Snapshot | None
+
+
+class _Lazy:
+    """The memory of one direction, made when that direction is first used."""
+
+    def __init__(self, make: Callable[[], StreamMemory]) -> None:
+        self._make = make
+        self._memory: StreamMemory | None = None
+
+    @property
+    def value(self) -> StreamMemory:
+        if self._memory is None:
+            self._memory = self._make()
+        return self._memory
+
+    @torch.inference_mode()
+    def reset(self) -> None:
+        if self._memory is not None:
+            self._memory.reset()
+
+    @torch.inference_mode()
+    def save(self) -> Snapshot | None:
+        return None if self._memory is None else self._memory.save()
+
+    @torch.inference_mode()
+    def restore(self, snapshot: Snapshot | None) -> None:
+        if snapshot is None:
+            self.reset()
+        else:
+            self.value.restore(snapshot)
 
 
 class _Networks:
-    """The two directions through the modules, in whatever streaming state these are."""
+    """Both directions with the weights of one moment; each is laid out when first asked for."""
 
-    def __init__(self, model: MimiModel, config: MimiConfig, device: torch.device) -> None:
-        self.model = model
-        self.config = config
-        self.lock = threading.RLock()
-        self._device = device
+    def __init__(
+        self, state: Mapping[str, Tensor], config: MimiConfig, device: torch.device, half: bool
+    ) -> None:
+        self.config, self.device = config, device
+        self._state, self._half = state, half
+        self._lock = threading.Lock()
+        self._decoder: Decoder | None = None
+        self._encoder: Encoder | None = None
 
-    @contextmanager
-    def running(self) -> Generator[None]:
-        """One caller at a time, without gradients and without the compiler that moshi would start."""
-        with self.lock, torch.inference_mode(), no_compile():
-            yield
+    @property
+    def decoder(self) -> Decoder:
+        with self._lock, torch.inference_mode():
+            if self._decoder is None:
+                self._decoder = Decoder(self._state, self.config, self.device, half=self._half)
+            return self._decoder
 
-    def check(self, codes: CodeArray) -> None:
-        """Refuse what would read beside the codebooks."""
-        if codes.ndim != 2 or codes.shape[1] != self.config.codebooks:
-            raise ValueError(
-                f"codes must be (T, {self.config.codebooks}), not {tuple(codes.shape)}"
-            )
-        if codes.size and not 0 <= codes.min() <= codes.max() < self.config.codebook_size:
-            raise ValueError(
-                f"code ids run from 0 to {self.config.codebook_size - 1}, but "
-                f"{int(codes.min())}..{int(codes.max())} came: reserved ids must not be sampled"
-            )
-
-    def encode(self, samples: FloatArray) -> CodeArray:
-        """Whole frames of sound to codes."""
-        model: Any = self.model
-        sound = torch.from_numpy(np.ascontiguousarray(samples, np.float32)).to(self._device)
-        latent = model.encoder(sound[None, None])
-        (latent,) = model.encoder_transformer(latent)
-        codes = model.quantizer.encode(model.downsample(latent))
-        return codes[0].T.to("cpu", torch.int64).contiguous().numpy()
-
-    def decode(self, codes: CodeArray) -> FloatArray:
-        """Codes to sound."""
-        model: Any = self.model
-        ids = torch.from_numpy(np.ascontiguousarray(codes.T, np.int64)).to(self._device)
-        latent = model.upsample(model.quantizer.decode(ids[None]))
-        (latent,) = model.decoder_transformer(latent)
-        return model.decoder(latent)[0, 0].to("cpu", torch.float32).numpy()
+    @property
+    def encoder(self) -> Encoder:
+        with self._lock, torch.inference_mode():
+            if self._encoder is None:
+                self._encoder = Encoder(self._state, self.config, self.device)
+            return self._encoder
 
 
-class _State:
-    """What a chain of streaming modules remembers for one stream, lent to them while they work."""
-
-    def __init__(self, modules: list[StreamingModule[Any]], slack_steps: int) -> None:
-        self._modules = modules
-        self._slack_steps = slack_steps
-        self._kept: list[dict[str, Any]] | None = None
-
-    def forget(self) -> None:
-        self._kept = None
-
-    @contextmanager
-    def entered(self) -> Generator[None]:
-        """Within, the modules continue this stream; outside, they know nothing of it."""
-        if self._kept is None:
-            self._kept = [self._fresh(module) for module in self._modules]
-        for module, state in zip(self._modules, self._kept, strict=True):
-            module.set_streaming_state(state)
-        try:
-            yield
-        finally:
-            for module in self._modules:
-                module.set_streaming_state(dict.fromkeys(module.get_streaming_state()))
-
-    def _fresh(self, module: StreamingModule[Any]) -> dict[str, Any]:
-        with module.streaming(1):
-            states = module.get_streaming_state()
-        for state in states.values():
-            cache: RingKVCache | None = getattr(state, "kv_cache", None)
-            if cache is not None:
-                state.kv_cache = self._roomy(cache)
-        return states
-
-    def _roomy(self, cache: RingKVCache) -> RingKVCache:
-        """A ring that still holds what the first step of a chunk may see when the last is written.
-
-        A ring of just the context would have lost it by then, and the sound would depend on how
-        the stream was cut.
-        """
-        _, batch, heads, context, size = cache.cache.shape
-        return RingKVCache(
-            batch,
-            heads,
-            size,
-            context + self._slack_steps - 1,
-            device=cache.cache.device,
-            dtype=cache.cache.dtype,
+def _check(codes: CodeArray, config: MimiConfig) -> None:
+    """Refuse what would read beside the codebooks."""
+    if codes.ndim != 2 or codes.shape[1] != config.codebooks:
+        raise ValueError(f"codes must be (T, {config.codebooks}), not {tuple(codes.shape)}")
+    if codes.size and not 0 <= codes.min() <= codes.max() < config.codebook_size:
+        raise ValueError(
+            f"code ids run from 0 to {config.codebook_size - 1}, but "
+            f"{int(codes.min())}..{int(codes.max())} came: reserved ids must not be sampled"
         )
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 
-from engine.config import MIMI, MimiConfig
+from engine.config import MimiConfig
 from engine.mimi.codec import CHUNK_FRAMES, MimiCodec, MimiStream
 from engine.types import CodeArray, FloatArray
 
@@ -69,16 +70,6 @@ def test_stream_encodes_like_the_whole(
     np.testing.assert_array_equal(encoded(codec.stream(), sound, sizes), codec.encode(sound))
 
 
-def test_long_input_goes_piecewise_to_the_same_end(
-    codec: MimiCodec, sound: FloatArray, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    codes = codec.encode(sound)
-    whole = codec.decode(codes)
-    monkeypatch.setattr("engine.mimi.codec._WHOLE_FRAMES", 10)
-    np.testing.assert_array_equal(codec.encode(sound), codes)
-    np.testing.assert_allclose(codec.decode(codes), whole, atol=STREAM_TOLERANCE)
-
-
 def test_streams_do_not_disturb_each_other(codec: MimiCodec, sound: FloatArray) -> None:
     codes = codec.encode(sound)
     backwards = codes[::-1].copy()
@@ -109,6 +100,50 @@ def test_reset_is_fresh(codec: MimiCodec, sound: FloatArray) -> None:
     np.testing.assert_array_equal(
         stream.encode(sound[: 2 * 1920]), codec.stream().encode(sound[: 2 * 1920])
     )
+
+
+def test_a_saved_state_is_come_back_to_exactly(codec: MimiCodec, sound: FloatArray) -> None:
+    codes = codec.encode(sound)
+    stream = codec.stream()
+    stream.decode(codes[:7])
+    stream.encode(sound[: 7 * 1920])
+    state = stream.save()
+    said = [stream.decode(codes[7:11])]
+    heard = [stream.encode(sound[7 * 1920 : 9 * 1920])]
+    stream.decode(codes[::-1])  # far enough that the attention's ring is written all over
+    stream.encode(sound[::-1])
+    for other in (stream, stream, codec.stream()):
+        other.restore(state)
+        said.append(other.decode(codes[7:11]))
+        heard.append(other.encode(sound[7 * 1920 : 9 * 1920]))
+    for again, codes_again in zip(said[1:], heard[1:], strict=True):
+        np.testing.assert_array_equal(again, said[0])
+        np.testing.assert_array_equal(codes_again, heard[0])
+    np.testing.assert_array_equal(heard[0], codes[7:9])
+    assert np.abs(codec.stream().decode(codes[7:11]) - said[0]).max() > 1e-3
+
+
+def test_a_state_saved_at_the_beginning_is_the_beginning(
+    codec: MimiCodec, sound: FloatArray
+) -> None:
+    codes = codec.encode(sound)
+    stream = codec.stream()
+    state = stream.save()
+    stream.decode(codes)
+    stream.encode(sound)
+    stream.restore(state)
+    np.testing.assert_array_equal(stream.decode(codes[:3]), codec.decode(codes[:3]))
+    np.testing.assert_array_equal(stream.encode(sound[: 3 * 1920]), codes[:3])
+
+
+def test_both_directions_at_once(codec: MimiCodec, sound: FloatArray) -> None:
+    codes = codec.encode(sound)
+    whole, stream = codec.decode(codes), codec.stream()
+    with ThreadPoolExecutor(2) as pool:
+        said = pool.submit(decoded, stream, codes, [1])
+        heard = pool.submit(encoded, stream, sound, [2])
+        np.testing.assert_allclose(said.result(), whole, atol=STREAM_TOLERANCE)
+        np.testing.assert_array_equal(heard.result(), codes)
 
 
 def test_past_does_not_depend_on_future(codec: MimiCodec, sound: FloatArray) -> None:
@@ -159,19 +194,3 @@ def test_reserved_ids_are_refused(codec: MimiCodec, config: MimiConfig, wrong: i
 def test_wrong_number_of_codebooks_is_refused(codec: MimiCodec) -> None:
     with pytest.raises(ValueError, match=r"\(T, 4\)"):
         codec.decode(np.zeros((3, 5), np.int64))
-
-
-@pytest.mark.slow
-def test_full_size() -> None:
-    """The 79 million parameters of Kyutai's Mimi: sizes, and a stream that is the whole."""
-    codec = MimiCodec(MIMI)
-    assert sum(p.numel() for p in codec.model.parameters()) > 70_000_000
-    rng = np.random.default_rng(0)
-    for name, tensor in codec.model.state_dict().items():
-        if name.endswith("embedding_sum"):
-            tensor.normal_()
-    codes = rng.integers(0, 2048, (4, 32))
-    whole = codec.decode(codes)
-    assert whole.shape == (4 * 1920,)
-    np.testing.assert_allclose(decoded(codec.stream(), codes, [1, 3]), whole, atol=1e-5)
-    assert codec.encode(whole).shape == (4, 32)
