@@ -96,6 +96,7 @@ _DANGLING = frozenset(
     we've they've you've let's what's where's who's how's
     very quite rather extremely""".split()
 )
+_JOINING = frozenset(["", "and", "but", "so", "or", "that"])
 # "umb" and "ome" are how whisper-nano writes a long "um".
 _FILLERS = frozenset("um uh er erm umm uhm uhh ehm hmm hm mm ah so like umb ome".split())
 _SOFT_FILLERS = frozenset("well actually basically anyway".split())
@@ -178,7 +179,7 @@ def finished(text: str, asked: bool = False) -> float:
         return 0.0
     joined = " ".join(words)
     if joined in _SHORT_ANSWERS or joined in _OPENERS:
-        return 0.95 if asked else 0.6 if joined in _OPENERS else 0.85
+        return 0.95 if asked else 0.7 if joined in _OPENERS else 0.85
     stripped = text.rstrip()
     if stripped.endswith(("…", "...", "-", "–", "—")):
         return 0.1
@@ -202,7 +203,7 @@ def _whole_score(words: list[str], text: str, question: bool, asked: bool) -> fl
     if words[-1] in ("please", "thanks", "too", "though") or " ".join(words[-2:]) == "thank you":
         return 0.9
     if len(words) <= 2:
-        score = 0.65
+        score = 0.75 if len(words) == 1 else 0.7
     else:
         score = 0.8 if text.endswith((".", "!", "?")) else 0.72
     # The answer to a question may be a story: one sentence of it is not the end.
@@ -232,7 +233,7 @@ def _dangling_score(words: list[str], question: bool) -> float | None:
         return None  # "what is it like"
     if last in _DANGLING or last in _FILLERS:
         return 0.08
-    if last in _SOFT_FILLERS and not (last == "well" and len(words) > 3):
+    if last in _SOFT_FILLERS and not (last == "well" and before not in _JOINING):
         return 0.35
     number = _number_score(words)
     if number is not None:

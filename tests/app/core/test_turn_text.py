@@ -31,6 +31,8 @@ WHOLE = (
     "I think so.",
     "Yes, please.",
     "Not really.",
+    "Very well.",
+    "He swims quite well",
     "They have closed it, didn't they?",
     "The shop is closed, I think.",
     "We go there now and then.",
@@ -68,6 +70,7 @@ UNFINISHED = (
     "She gave it to my",
     "Could you give",
     "How do I make?",
+    "I meant to go but, well",
     "I am not sure weather.",
     "The nicest part of it is",
     "My favourite one among them was",
@@ -97,7 +100,7 @@ def test_a_clause_whose_object_stands_in_front_wants_no_more(text: str) -> None:
 
 @pytest.mark.parametrize("text", OPENERS)
 def test_what_may_open_a_turn_is_given_some_time_unless_it_answers(text: str) -> None:
-    assert 0.5 < finished(text) < 0.7
+    assert 0.6 < finished(text) < 0.75
     assert finished(text, asked=True) > 0.9
 
 
