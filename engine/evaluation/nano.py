@@ -66,6 +66,7 @@ class Options:
     parts: Sequence[str] = PARTS
     limit: int | None = None
     samples: Path | None = None
+    precision: str = "auto"
 
 
 def judge_nano(options: Options, progress: Progress) -> dict[str, Any]:
@@ -139,7 +140,8 @@ def _judge_speech(
 ) -> tuple[dict[str, Any], list[Figure]]:
     from engine.generator import SpeechEngine
 
-    engine = SpeechEngine.load(_present(options.assets / "nano" / "csm"), threads=1)
+    folder = _present(options.assets / "nano" / "csm")
+    engine = SpeechEngine.load(folder, precision=options.precision, threads=1)
     rate_hz = engine.sample_rate_hz
     cast = speakers(options.assets, espeak)
     prompts = {
