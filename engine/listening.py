@@ -16,7 +16,7 @@ BLOCK_FRAMES = 4
 
 
 class Listener:
-    """One line of somebody else, on its way in. Nothing of it is remembered until ``finish``."""
+    """One line of somebody else, on its way in."""
 
     def __init__(self, codec: MimiCodec) -> None:
         self._stream = codec.stream()
@@ -46,12 +46,16 @@ class Listener:
             self._sound = np.array(sound[:whole], np.float32)
 
     def finish(self, sound: FloatArray) -> CodeArray:
-        """Codes (T, K) of the whole line, its last frame filled up with silence; then forget it."""
+        """Codes (T, K) of the whole line, its last frame filled up with silence.
+
+        Should it not be the whole after all, what comes then still goes on from the last block.
+        """
         self.hear(sound)
         rest = sound[len(self._sound) :]
         frames = -(-len(rest) // self._frame)
         padded = np.zeros(frames * self._frame, np.float32)
         padded[: len(rest)] = rest
+        place = self._stream.save()
         codes = np.concatenate((*self._codes, self._stream.encode(padded)))
-        self.forget()
+        self._stream.restore(place)
         return codes

@@ -9,14 +9,22 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from engine import generator
 from engine.csm.prompt import frame_budget
 from engine.errors import TextError
 from engine.generator import Conversation, SpeechEngine
+from engine.runtime.eager import EagerDecoder
 from engine.types import Ended, Said, Sampling, Segment
 from tests.engine.tiny import tiny_engine, tiny_segment, tiny_voice
 
 LINE = "This is a line."
 RATE_HZ = 12.5
+
+
+@pytest.fixture(autouse=True)
+def plain(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The decoder that runs the model's own modules, into which these tests reach."""
+    monkeypatch.setattr(generator, "make_decoder", EagerDecoder)
 
 
 def _codes(conversation: Conversation, text: str = LINE) -> np.ndarray:

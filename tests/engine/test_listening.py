@@ -58,9 +58,20 @@ def test_what_was_heard_before_is_encoded_before(
     listener.hear(sound(9))
     listener.finish(sound(9.5))
     assert lengths == [BLOCK_FRAMES * FRAME] * 2 + [2 * FRAME]
+    listener.finish(sound(9.5))  # the end of it once more
+    assert lengths[3:] == [2 * FRAME]
 
 
-def test_another_sound_begins_anew_and_a_finished_one_leaves_nothing(codec: MimiCodec) -> None:
+def test_who_goes_on_after_the_end_is_encoded_on_from_there(codec: MimiCodec) -> None:
+    whole = sound(13)
+    listener = Listener(codec)
+    for until in (5.5, 9, 9.2, 13):
+        part = whole[: round(until * FRAME)]
+        assert np.array_equal(listener.finish(part), Listener(codec).finish(part))
+    assert len(listener._codes) == 3
+
+
+def test_another_sound_begins_anew(codec: MimiCodec) -> None:
     for before, after in itertools.permutations([sound(9, 1), sound(9, 2), sound(3, 1)], 2):
         listener = Listener(codec)
         listener.hear(before)

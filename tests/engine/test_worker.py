@@ -5,22 +5,33 @@ from __future__ import annotations
 import dataclasses
 import pickle
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
 import pytest
+import soundfile
 import torch
 from torch import Tensor, nn
 
-from engine import protocol
+from engine import generator, protocol
 from engine.errors import ModelError
 from engine.generator import SpeechEngine
+from engine.listening import Listener
 from engine.protocol import Answer, Failed, Failure, Request
+from engine.runtime.eager import EagerDecoder
+from engine.voice import load_voice
 from engine.worker import ORPHANED, Worker, out_of_memory
 from tests.engine.tiny import tiny_engine, tiny_segment
 
 LOAD = protocol.Load("model", "", "cpu", "fp32", 1)
 TEXT = "Yes. So."
+
+
+@pytest.fixture(autouse=True)
+def plain(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The decoder that runs the model's own modules, into which these tests reach."""
+    monkeypatch.setattr(generator, "make_decoder", EagerDecoder)
 
 
 class Number:
@@ -147,6 +158,101 @@ def test_heard_lines_come_back_as_codes_and_can_be_remembered_from_them() -> Non
         engine=engine,
     )
     assert [s.pcm for s in sounds(again)] == [s.pcm for s in sounds(answers)]
+
+
+def test_what_was_listened_to_ahead_is_the_same_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = tiny_engine()
+    sound = np.random.default_rng(0).normal(0, 0.1, 9 * 1920 + 7).astype(np.float32)
+    hear = protocol.Hear(1, 1, "Hello.", protocol.sound_bytes(sound))
+    plain, _ = serve(hear, protocol.Speak(1, 1, "Yes."), engine=engine)
+
+    def listen(start: int, end: int) -> protocol.Listen:
+        return protocol.Listen(1, start, protocol.sound_bytes(sound[start:end]))
+
+    heard: list[int] = []
+    monkeypatch.setattr(
+        Listener,
+        "hear",
+        lambda self, sound, real=Listener.hear: (heard.append(len(sound)), real(self, sound))[1],
+    )
+    ahead, _ = serve(
+        listen(0, 1000),
+        listen(1000, 8000),
+        listen(3000, 17_000),
+        listen(18_000, 17_280),  # goes on from what this worker never had
+        hear,
+        listen(0, 500),
+        protocol.Speak(1, 1, "Yes."),
+        engine=engine,
+    )
+    assert heard == [1000, 8000, 17_000, len(sound), 500]
+    assert [answer for answer in ahead if answer != protocol.Done()] == [
+        plain[0],
+        *sounds(plain),
+        ahead[-1],
+    ]
+
+
+def test_a_full_window_is_rebuilt_while_nobody_asks_for_anything() -> None:
+    engine = tiny_engine()
+    codes = protocol.code_bytes(np.asarray(tiny_segment(20).codes))
+    lines = [protocol.Remember(1, 1, f"Line {n}.", codes, False) for n in range(7)]
+    wire: Any = Wire(LOAD, protocol.Open(1, "", 0), *lines)
+    worker = Worker(wire, Number(), lambda _: engine)
+    sizes: list[int] = []
+
+    def poll(timeout: float) -> bool:
+        assert timeout == 0.0
+        talk = worker._conversations.get(1)
+        if talk is None or wire.left:
+            return True
+        sizes.append(talk.positions)
+        return len(sizes) > 50
+
+    wire.poll = poll
+    assert worker.run() == ORPHANED
+    assert 3 < len(sizes) < 50  # a bite at a time, a look for requests before each, and an end
+    assert worker._conversations[1].positions < sizes[0]
+
+
+def test_what_fails_in_a_pause_fails_no_request(caplog: pytest.LogCaptureFixture) -> None:
+    engine = tiny_engine()
+    wire: Any = Wire(LOAD, protocol.Open(1, "", 0), protocol.Ping(5))
+    worker = Worker(wire, Number(), lambda _: engine)
+    wire.poll = lambda timeout: not worker._conversations or len(wire.answers) > 2
+
+    def fail() -> bool:
+        raise MemoryError
+
+    begin = worker._handlers[protocol.Open]
+
+    def begun(request: Any) -> Answer:
+        answer = begin(request)
+        worker._conversations[1].rest = fail  # type: ignore[method-assign]
+        return answer
+
+    worker._handlers[protocol.Open] = begun
+    worker.run()
+    assert wire.answers[-1] == protocol.Pong(5)
+    assert "MemoryError in a pause" in caplog.text
+
+
+def test_a_voice_can_be_exchanged(tmp_path: Path) -> None:
+    engine = tiny_engine()
+    folder = tmp_path / "anna"
+    folder.mkdir()
+    soundfile.write(folder / "prompt.wav", np.sin(np.arange(9600) / 9) / 3, 24_000)
+    (folder / "prompt.txt").write_text("I am Anna.")
+    answers, _ = serve(
+        protocol.ChangeVoice(1, str(folder)), protocol.Speak(1, 1, "Yes."), engine=engine
+    )
+    assert answers[0] == protocol.Done()
+    told = engine.conversation(load_voice(folder))
+    assert [s.codes for s in sounds(answers)] == [
+        protocol.code_bytes(frame.codes) for frame in told.speak("Yes.")
+    ]
+    refused, _ = serve(protocol.ChangeVoice(1, str(tmp_path / "nobody")), engine=engine)
+    assert isinstance(refused[0], Failed) and refused[0].kind == Failure.MODEL
 
 
 def test_cancelling_takes_effect_before_the_next_frame() -> None:

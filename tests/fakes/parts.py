@@ -134,12 +134,14 @@ class FakeConversation:
         self.line: SpokenLine | None = None
         self.made = 0
         self.listened: list[int] = []
+        self.listened_before: list[int] = []  # how often, at each ``hear``
 
     def listen(self, at_24k: FloatArray) -> None:
         self.listened.append(len(at_24k))
 
     def hear(self, text: str, at_24k: FloatArray) -> None:
         self.context.append(("user", text, len(at_24k)))
+        self.listened_before.append(len(self.listened))
 
     def recall(self, text: str, at_24k: FloatArray) -> None:
         self.context.append(("reply", text, len(at_24k)))

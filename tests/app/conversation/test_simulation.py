@@ -50,6 +50,30 @@ def test_the_engine_hears_the_users_words_with_their_sound() -> None:
     assert 1.2 < samples / 24_000 < 1.6  # the second that was spoken and a little before and after
 
 
+def test_the_engine_listens_while_the_user_speaks_and_while_the_words_are_made_out() -> None:
+    room = Room()
+    room.say(3.0, 0.5)
+    room.turn()
+    listened, (_, _, whole) = room.conversation.listened, room.conversation.context[0]
+    assert len(listened) >= 3  # as it came, and once more at the first silence
+    assert listened == sorted(listened)
+    assert listened[0] < 0.5 * whole and whole - listened[-1] < 240  # what a resampler holds back
+    (before,) = room.conversation.listened_before
+    assert before == len(listened)  # all of it before the words were known
+
+
+def test_the_engine_does_not_listen_ahead_while_it_speaks() -> None:
+    room = Room(chat=FakeChat(LONG), judges=JUDGES)
+    room.say(1.0, 0.3)
+    room.speaking()
+    room.sim.run_for(2.0)  # what is said now is no part of the question any more
+    before = len(room.conversation.listened)
+    room.recogniser.lines = ["mhm"]
+    room.say(0.3, 0.1)
+    room.sim.run_for(1.0)
+    assert len(room.conversation.listened) == before
+
+
 def test_no_sound_is_heard_before_the_release() -> None:
     room = Room(judges=Judges(lambda *_: 0.0), step_s=0.001)
     ends_s = room.say(1.0, 0.3)

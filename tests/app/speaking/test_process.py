@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import soundfile
 
 from app.core.errors import ModelMissingError, SpeechError
 from app.core.turn import CancelToken, TurnId
@@ -128,6 +129,55 @@ def lines_of(fate: Fate, conversation: ProcessConversation) -> list[tuple[int, .
     link: Any = conversation._speech.running
     history = link.worker._conversations[conversation._number].history
     return [(len(line.codes), *line.ids, *line.codes[:2].ravel()) for line in history]
+
+
+def test_what_was_listened_to_goes_over_once_and_changes_nothing(
+    fate: Fate, speech: ProcessSpeech
+) -> None:
+    ours, theirs = speech.conversation(), direct(fate)
+    heard, other = noise(9), noise(5, 1)
+    for until in (2000, 9000, 9000):
+        ours.listen(heard[:until])
+    ours.listen(other)
+    ours.listen(heard[:4000])
+    ours.listen(heard)
+    listened = [one for one in fate.requests[0] if isinstance(one, protocol.Listen)]
+    starts = [(one.start, len(one.pcm) // 4) for one in listened]
+    assert starts == [(0, 2000), (2000, 7000), (9000, 0), (0, 9600), (0, 4000), (4000, 13_280)]
+    for conversation in (ours, theirs):
+        conversation.hear("Hello.", heard)
+    assert np.array_equal(say(ours), say(theirs))
+
+
+def test_a_worker_that_dies_while_listening_is_no_loss(fate: Fate, speech: ProcessSpeech) -> None:
+    ours, theirs = speech.conversation(), direct(fate)
+    ours.listen(noise(9)[:5000])
+    fate.dies(0)
+    ours.listen(noise(9)[:9000])
+    ours.listen(noise(9)[:12_000])
+    for conversation in (ours, theirs):
+        conversation.hear("Hello.", noise(9))
+    assert np.array_equal(say(ours), say(theirs))
+    assert len(fate.requests) == 2
+
+
+def test_an_exchanged_voice_outlives_the_worker(
+    fate: Fate, speech: ProcessSpeech, tmp_path: Path
+) -> None:
+    soundfile.write(tmp_path / "prompt.wav", noise(4, 3), 24_000)
+    (tmp_path / "prompt.txt").write_text("I am another.")
+    ours, theirs = speech.conversation(), direct(fate)
+    for conversation in (ours, theirs):
+        conversation.hear("Hello.", noise(2))
+        conversation.change_voice(tmp_path)
+        assert say(conversation, "Yes.").size
+    fate.dies(0)
+    ours.hear("And now?", noise(1))
+    opened = [one for one in fate.requests[1] if isinstance(one, protocol.Open)]
+    assert [one.voice for one in opened] == [str(tmp_path)]
+    for conversation in (ours, theirs):
+        with pytest.raises(ModelMissingError, match="no voice folder"):
+            conversation.change_voice(tmp_path / "nobody")
 
 
 def test_it_is_what_the_engine_says(fate: Fate, speech: ProcessSpeech) -> None:
