@@ -131,6 +131,8 @@ class LiveMaker:
         self._settings = settings
         self._factory = StandardFactory(settings)
         self._speech: ProcessSpeech | None = None
+        self._echo: EchoCanceller | None = None
+        self._device: SoundDevice | None = None
 
     def parts(self, tell: Callable[[str], None]) -> LiveParts:
         """Load the models. The engine starts in its process while the others load here."""
@@ -138,12 +140,33 @@ class LiveMaker:
         self._speech = speech = ProcessSpeech(engine_options(settings))
         factory = _WithSpeech(settings, speech)
         brains = load_brains(factory, tell)
-        echo = make_echo(settings)
+        self._echo = echo = self._remembering(make_echo(settings))
         return live_parts(brains, echo, live_policy(settings), factory.clock, settings.seed)
 
     def device(self, microphone: str, loudspeaker: str) -> SoundDevice:
         """PortAudio's."""
-        return PortAudioDevice(microphone, loudspeaker)
+        self._device = PortAudioDevice(microphone, loudspeaker)
+        return self._device
+
+    def _remembering(self, echo: EchoCanceller) -> EchoCanceller:
+        """``echo`` with a memory of rooms, and a sound to learn a new one by."""
+        from app.audio.chime import chime
+        from app.audio.echo import WebRtcEcho
+        from app.audio.echo_memory import RememberingEcho
+        from app.audio.echo_state import EchoStore
+
+        if not isinstance(echo, WebRtcEcho):
+            return echo
+
+        def pair() -> tuple[str, str]:
+            device = self._device
+            return (device.microphone, device.loudspeaker) if device else ("", "")
+
+        def greet() -> None:
+            if self._settings.chime and self._device is not None:
+                self._device.player.write(chime())
+
+        return RememberingEcho(echo, EchoStore(paths.user_data() / "rooms"), pair, greet)
 
     def recorder(self, notice: Callable[[str], None]) -> SessionRecorder:
         """On the disk, in the folder of the settings."""
@@ -163,7 +186,11 @@ class LiveMaker:
         return self._speech.pid if self._speech is not None else 0
 
     def close(self, deadline_s: float) -> bool:
-        """End the engine's process."""
+        """Keep what was learnt of the room, and end the engine's process."""
+        from app.audio.echo_memory import RememberingEcho
+
+        if isinstance(self._echo, RememberingEcho):
+            self._echo.remember()
         return self._speech is None or self._speech.close(deadline_s)
 
 

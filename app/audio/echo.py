@@ -30,10 +30,10 @@ tests/app/audio/test_echo.py``) is
     ==============  =====  =====  =====
     echo at         -30    -20    -10 dB
     ==============  =====  =====  =====
-    desk            25.9   31.7   34.4
-    living room     25.4   29.6   31.0
-    kitchen         26.2   25.8   24.5
-    laptop          22.7   23.1   17.6
+    desk            26.1   33.0   34.5
+    living room     25.5   30.8   30.8
+    kitchen         25.2   25.6   23.7
+    laptop          22.8   23.1   23.5
     ==============  =====  =====  =====
 
 The price: a loudspeaker that is driven into distortion (laptop), where AEC3 alone did better. Two
@@ -41,7 +41,8 @@ clocks that part by 50 ppm cost 6 to 11 dB in the rooms that echo long. All thre
 for 10 ms of sound while something is played, 0.2 ms otherwise.
 
 AEC3 finds the delay by itself up to 400 ms and more; told the delay it did no better, so it is not
-told. Noise suppression is off: it took no more echo away, and with noise up to -45 dBFS neither it nor
+told. What the linear model knows of a room is kept for the next session (``echo_memory.py``); a new
+loudspeaker is greeted by a sound to learn by (``chime.py``). Noise suppression is off: it took no more echo away, and with noise up to -45 dBFS neither it nor
 AEC3 moved the built-in recogniser's errors by more than one word in 49. There is no gain control.
 """
 
@@ -52,6 +53,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from app.audio.echo_gate import EchoGate
+from app.audio.echo_state import EchoState
+from app.audio.echo_trial import Trial
 from app.audio.linear_echo import DELAY_SAMPLES, LinearEcho
 from app.core.errors import SoundError
 from app.core.live_ports import BLOCK_S, BLOCK_SAMPLES, SESSION_RATE_HZ
@@ -78,6 +81,7 @@ _LATELY_S = 30.0
 """Echo for 0.3 s of the last half minute of playback is an echo."""
 _FADE = 0.25
 _JUDGE_BLOCKS = 3
+_NOTE_BLOCKS = 50
 _SOMEBODY = 0.3
 _ECHO_ALONE = 0.6
 # What AEC3 gives out at 48 kHz is so much late (measured with noise).
@@ -128,6 +132,10 @@ class WebRtcEcho:
         self._believed = 0.0
         self._echo_alone = False
         self._unjudged = 0
+        self._trial: Trial | None = None
+        self._recalled = EchoState()
+        self._learnt: EchoState | None = None
+        self._unnoted = 0
 
     def load(self) -> None:
         """Load the canceller; ``process`` does it by itself when needed.
@@ -151,12 +159,13 @@ class WebRtcEcho:
         assert self._webrtc is not None
         line = np.concatenate([self._far_tail, far])
         self._far_tail = line[BLOCK_SAMPLES:]
-        left = self._linear.process(near, far)
+        left = self._without_echo(near, far)
         cancelled = self._webrtc.process(np.clip(left, -1.0, 1.0), line[:BLOCK_SAMPLES])
         left_line = np.concatenate([self._left_tail, left])
         self._left_tail = left_line[BLOCK_SAMPLES:]
         self._gate.push(near, left, far)
         self._judge()
+        self._note_down()
         clean = self._chosen(left_line[:BLOCK_SAMPLES], cancelled)
         self._measure.block(near, clean, far, self._gate.follows)
         self._since_reset_s += BLOCK_S
@@ -210,8 +219,47 @@ class WebRtcEcho:
         """By how much echoes lag behind what is played, as far as is known."""
         return self._gate.delay_s
 
+    def state(self) -> EchoState | None:
+        """What was learnt, to be remembered for these devices; None where that is nothing yet."""
+        if self._learnt is not None:
+            return self._learnt
+        return EchoState() if self._measure.echo_free else None
+
+    def _note_down(self) -> None:
+        """Keep what is known while it is known to be good: echo alone is heard, and taken away."""
+        self._unnoted += 1
+        if self._unnoted < _NOTE_BLOCKS or not self._echo_alone or self._trial is not None:
+            return
+        room = self._linear.learnt
+        if room is not None:
+            self._unnoted = 0
+            self._learnt = EchoState(*room, *self._gate.learnt)
+
+    def recall(self, state: EchoState) -> None:
+        """Begin with what was learnt another time. Where it is wrong, it is soon given up."""
+        self._trial, self._recalled = None, state
+        if state.room is not None and state.doubt is not None:
+            self._linear.reset()
+            self._trial = Trial(state.room, state.doubt, self._linear)
+
+    def _without_echo(self, near: FloatArray, far: FloatArray) -> FloatArray:
+        """The linear stage; a remembered room is tried beside one that is learnt from nothing."""
+        trial, state = self._trial, self._recalled
+        if trial is None:
+            return self._linear.process(near, far)
+        left = trial.process(near, far)
+        if trial.better is not None:
+            self._trial = None
+            if trial.better is not self._linear:
+                self._linear = trial.better
+                if state.leak_db is not None and state.fits is not None:
+                    self._gate.remember(state.leak_db, state.fits)
+        return left
+
     def reset(self) -> None:
         """Forget the room, after a gap or a change of device."""
+        self._trial = self._learnt = None
+        self._unnoted = 0
         self._linear.reset()
         self._begin_again()
         self._gate.reset()
@@ -271,6 +319,11 @@ class _Measure:
         elif self._smooth[0] < 4 * self._noise[0]:
             self._quiet_s += BLOCK_S
         self._settle()
+
+    @property
+    def echo_free(self) -> bool:
+        """Whether the loudspeaker was played for a while and never heard."""
+        return self.settled and self._echo_s < _SURE_S
 
     @property
     def expects_echo(self) -> bool:

@@ -43,6 +43,8 @@ _LEARN = 0.55
 # Two voices seldom agree so well at any delay, and never for long at the same.
 _LEARN_DELAY = 0.7
 _BATCH = 8
+# What a remembered delay counts for: known, and unlearnt after some tenths of a second.
+_REMEMBERED = 3.0
 _NOISE_RISE = 10 ** (0.2 / 10 / 10)
 
 _Frames = npt.NDArray[np.float64]
@@ -70,6 +72,16 @@ class EchoGate:
         self._fits = np.zeros(_LAGS)
         self._follows = 0.0
         self._explained = 0.0
+
+    @property
+    def learnt(self) -> tuple[_Frames, _Frames]:
+        """The usual leak of each band (11,) and the evidence for each delay (26,), to be remembered."""
+        return self._leak_db.copy(), self._fits.copy()
+
+    def remember(self, leak_db: _Frames, fits: _Frames) -> None:
+        """Begin with what was ``learnt`` another time, ready to be told otherwise."""
+        self._leak_db = leak_db.copy()
+        self._fits = fits * (_REMEMBERED / max(float(fits.max()), _REMEMBERED))
 
     def push(self, near: FloatArray, clean: FloatArray, far: FloatArray) -> None:
         """10 ms of each, (480,)."""

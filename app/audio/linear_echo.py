@@ -41,12 +41,16 @@ _NEAR_SMOOTHING = 0.8
 _LEAST = 1e-6
 # Adding more than it takes away, over about 100 ms, is worse than doing nothing.
 _WORSE = 1.6
+# ... unless it is nothing that could be heard: -67 dBFS, as the energy of a block.
+_UNHEARD = 3e-5
 _SMOOTHING = 0.05
 # Blocks so much above the quietest tell how it works; the others are noise.
 _ABOVE = 30.0
 # It took away so much, and now less than that: the room has changed. In powers.
 _WORKED = 0.1
 _FAILS = 0.4
+# A remembered room is doubted so much of what an unknown one is: the devices may have been moved.
+_MOVED = 0.1
 
 _Complex = npt.NDArray[np.complex64]
 
@@ -82,6 +86,28 @@ class LinearEcho:
         self._loud_in = self._loud_out = 0.0
         self._least = 1.0
         self._worked = False
+        self._sure = False
+
+    @property
+    def learnt(self) -> tuple[_Complex, FloatArray] | None:
+        """The room (40, 161) and how far each of its numbers is doubted, to be remembered.
+
+        None before anything was learnt that takes echo away.
+        """
+        if not self._worked or self.failing:
+            return None
+        return self._room.copy(), self._doubt.astype(np.float32)
+
+    def remember(self, room: _Complex, doubt: FloatArray) -> None:
+        """Begin with what was ``learnt`` another time, and keep to it until ``doubtful`` is called."""
+        self._forget(_PRIOR)
+        self._room = room.astype(np.complex64)
+        self._doubt = np.maximum(doubt, _MOVED * _PRIOR * _prior_shape()[:, None])
+        self._sure = True
+
+    def doubtful(self) -> None:
+        """From now on what makes things worse is given up, as it is without ``remember``."""
+        self._sure = False
 
     def loosen(self) -> None:
         """The room has changed: doubt what was learnt, but begin from it."""
@@ -157,7 +183,7 @@ class LinearEcho:
             self._loud_in += _SMOOTHING * (heard - self._loud_in)
             self._loud_out += _SMOOTHING * (left - self._loud_out)
             self._worked = self._worked or self._loud_out < _WORKED * self._loud_in
-        if self._out > _WORSE * self._in + 1e-6:
+        if not self._sure and self._out > _WORSE * self._in + _UNHEARD:
             # A room that worked has changed; where nothing ever did, there may be no echo at all.
             self._changes += self._worked
             self._forget(_PRIOR if self._worked else 0.1 * _PRIOR)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from app.audio.chime import chime
 from app.audio.room import room
 from app.audio.virtual import VirtualDevice
 from app.bench.profiles import rtx4090
@@ -30,6 +31,8 @@ class LiveStage:
     policy: Policy
     make_echo: Callable[[], EchoCanceller]
     profile: Profile
+    chime: bool = True
+    """Each conversation is the first with its devices, so it is greeted like one."""
 
     def simulation(
         self, scene: Scene, *, keep_s: float | None = None, record: Path | None = None
@@ -42,6 +45,8 @@ class LiveStage:
         parts = live_parts(
             self.brains, self.make_echo(), self.policy, SystemClock(), scene.seed % (1 << 16)
         )
+        if self.chime:
+            device.player.write(chime())
         return Simulation(parts, device, self.profile, recorder)
 
     def recognise(self, at_16k: FloatArray) -> str:

@@ -26,7 +26,8 @@ from app.core.events import Typed
 from app.core.live_ports import SESSION_RATE_HZ
 from app.core.types import LISTEN_RATE_HZ, FloatArray
 
-_SETTLE_S = 0.3
+_SETTLE_S = 0.8
+"""The sound that greets is over then."""
 _ANSWER_S = 8.0
 """How long after the user's last word an answer is waited for."""
 _FIRST_SOUND_S = 30.0
@@ -70,6 +71,7 @@ class Performer:
         try:
             watched = Watched(simulation)
             watched.run(_SETTLE_S)
+            watched.begin()
             return self.play(item, watched)
         finally:
             simulation.close()

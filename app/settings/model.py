@@ -76,6 +76,8 @@ class Settings(BaseModel):
     """Taking the loudspeaker's sound out of the microphone: auto, on or off (headphones)."""
     watermark: bool = True
     """Whether Parley's voice carries an inaudible mark with your own key, to be recognised by."""
+    chime: bool = True
+    """Whether a short sound is played through a new loudspeaker, to learn its echo by."""
     record: bool = False
     """Whether sessions are recorded from their start."""
     recordings: Path = Field(default_factory=default_recordings)

@@ -25,7 +25,7 @@ def main() -> int:
     from app.core.shown import Shown
     from app.settings.model import Settings
 
-    settings = Settings(threads=1, recordings=Path(sys.argv[1]))
+    settings = Settings(threads=1, recordings=Path(sys.argv[1]), chime=False)
     maker = LiveMaker(settings)
     session = LiveSession(maker, record=True)
 

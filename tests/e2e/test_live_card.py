@@ -42,7 +42,7 @@ class Program:
         self.process = subprocess.Popen(
             [sys.executable, "-m", "tests.e2e.live_program", str(folder / "sessions")],
             cwd=ROOT,
-            env={**os.environ, "OMP_NUM_THREADS": "1"},
+            env={**os.environ, "OMP_NUM_THREADS": "1", "XDG_DATA_HOME": str(folder / "data")},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self.errors,
