@@ -8,9 +8,10 @@ silence so far, lets it out (``Release``). A user who goes on before that, or be
 the answer was heard, gets the turn back: the answer is dropped as if it had never been and both halves
 are one turn, answered anew under the next revision.
 
-Voice during an answer climbs a ladder, each rung of which can be taken back: lower the sound, pause
-it, then confirm (words that are no backchannel and no echo, or voice that lasts) or go on where it
-stopped. Only a confirmed interruption cuts the answer, to what was heard.
+Voice during an answer climbs a ladder, each rung of which can be taken back: lower the sound (any
+sudden sound does that, as long as it is not known for a voice or something else), pause it, then
+confirm (words that are no backchannel and no echo, or voice that lasts) or go on where it stopped.
+Only a confirmed interruption cuts the answer, to what was heard.
 
 Times are those of the events; nothing here looks at a clock. Stale events (another turn or revision)
 change nothing.

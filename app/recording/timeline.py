@@ -109,6 +109,7 @@ _WORDS: Mapping[str, Callable[[_Record], str]] = {
     "drop": lambda _: "drops the draft",
     "cut": lambda record: f"stops; {record['heard_s']:.2f} s were heard",
     "finish": lambda _: "was heard to the end",
+    "onset": lambda _: "a sudden sound",
     "gain": lambda record: f"loudness {record['db']:+.0f} dB in {record['ramp_s'] * 1000:.0f} ms",
     "pause": lambda _: "pauses",
     "resume": lambda record: f"goes on, {record['back_s']:.2f} s back",
