@@ -116,7 +116,7 @@ class Ears:
             Window(at_s, speech, self.echo.explained()) for speech in self._judged(listened)
         )
         clean_db, far_db = level_db(clean), level_db(block.far)
-        onset = Onset(at_s) if self._onsets.block(clean_db, far_db) else None
+        onset = Onset(at_s) if self._onsets.block(level_db(block.near), clean_db, far_db) else None
         self.meters.near_db = decay(self.meters.near_db, clean_db)
         self.meters.far_db = decay(self.meters.far_db, far_db)
         if windows:

@@ -5,18 +5,22 @@ two blocks of 10 ms, and cannot tell a voice from a door: what it finds may lowe
 answer and nothing else, until voice activity agrees.
 
 What stands out is louder by ``_RISE_DB`` than all that the echo canceller left in the last half
-second. So what gets through of an echo counts only at its beginning, and that is waited for.
+second, and louder than all that the microphone heard in it. So what gets through of an echo counts
+only at its beginning, which is waited for, and a canceller that takes less away is no sound.
 """
 
 from __future__ import annotations
 
 from collections import deque
+from itertools import islice
 
 _HOLD_BLOCKS = 50
 _WARM_BLOCKS = 20
 """In this time of playback an echo shows, and what the canceller leaves of it."""
 _RISE_DB = 9.0
 _BLOCKS = 2
+_LATE_BLOCKS = 3
+"""Cleaned sound is up to so much later than the microphone's, with the two blocks that are needed."""
 _LEAST_DB = -60.0
 _PLAYING_DB = -55.0
 _FADE_DB = 1.5
@@ -33,18 +37,23 @@ class OnsetFinder:
     def reset(self) -> None:
         """Forget the room."""
         self._levels = deque([_SILENT_DB] * _HOLD_BLOCKS, _HOLD_BLOCKS)
-        self._standing_out: list[float] = []
+        held = _HOLD_BLOCKS + _LATE_BLOCKS
+        self._near_levels = deque([_SILENT_DB] * held, held)
+        self._standing_out: list[tuple[float, float]] = []
         self._far_db = _SILENT_DB
         self._played = 0
 
-    def block(self, clean_db: float, far_db: float) -> bool:
-        """Whether with these 10 ms (dBFS of cleaned microphone and loudspeaker) something began."""
+    def block(self, near_db: float, clean_db: float, far_db: float) -> bool:
+        """Whether with these 10 ms (dBFS of microphone, cleaned, and loudspeaker) something began."""
         self._far_db = max(far_db, self._far_db - _FADE_DB)
         self._played = self._played + 1 if self._far_db > _PLAYING_DB else 0
         limit_db = max(_LEAST_DB, max(self._levels) + _RISE_DB)
-        if clean_db > limit_db and self._played > _WARM_BLOCKS:
-            self._standing_out.append(clean_db)
+        louder = near_db > max(islice(self._near_levels, _HOLD_BLOCKS))
+        self._standing_out.append((near_db, clean_db))
+        if louder and clean_db > limit_db and self._played > _WARM_BLOCKS:
             return len(self._standing_out) == _BLOCKS
-        self._levels.extend([*self._standing_out, clean_db])
+        for near, clean in self._standing_out:
+            self._near_levels.append(near)
+            self._levels.append(clean)
         self._standing_out.clear()
         return False

@@ -10,9 +10,15 @@ SPEECH_DB = -25.0
 QUIET_DB = -68.0
 
 
-def run(finder: OnsetFinder, clean_db: list[float], far_db: float = SPEECH_DB) -> list[int]:
-    """The blocks at which something began."""
-    return [n for n, level in enumerate(clean_db) if finder.block(level, far_db)]
+def run(
+    finder: OnsetFinder,
+    clean_db: list[float],
+    far_db: float = SPEECH_DB,
+    near_db: list[float] | None = None,
+) -> list[int]:
+    """The blocks at which something began; the microphone as heard where it is not given."""
+    pairs = zip(near_db or clean_db, clean_db, strict=True)
+    return [n for n, (near, clean) in enumerate(pairs) if finder.block(near, clean, far_db)]
 
 
 def test_a_voice_is_found_with_its_second_block() -> None:
@@ -32,6 +38,19 @@ def test_what_gets_through_of_an_echo_is_none_once_it_has_shown() -> None:
     finder = OnsetFinder()
     assert run(finder, leak) == []
     assert run(finder, [-30.0] * 5) == [1]
+
+
+def test_a_canceller_that_takes_less_away_is_no_sound() -> None:
+    finder = OnsetFinder()
+    clean = [-82.0] * 60 + [-75.0, -65.0, -50.0, -42.0, -42.0, -44.0]
+    assert run(finder, clean, near_db=[-30.0] * len(clean)) == []
+
+
+def test_a_voice_that_reaches_the_microphone_before_it_is_cleaned_is_found() -> None:
+    finder = OnsetFinder()
+    run(finder, [QUIET_DB] * 60)
+    near = [-40.0, -35.0, -33.0, -33.0]
+    assert run(finder, [QUIET_DB, -45.0, -36.0, -33.0], near_db=near) == [2]
 
 
 def test_the_beginning_of_an_echo_is_none() -> None:
