@@ -46,7 +46,8 @@ def speed_table(result: Mapping[str, Any]) -> str:
         f"{result['rounds']} rounds of {result['frames']} frames, after "
         f"{result['context_positions']} positions of context and {result['text_positions']} of "
         f"text; ms, medians; {result['threads']} threads on {rows[0]['device']} "
-        f"({result['device_name']}), torch {result['torch']}."
+        f"({result['device_name']}), torch {result['torch']}, OMP_WAIT_POLICY "
+        f"{result['omp_wait_policy'] or 'not set'}."
     )
     lines.append(
         f"Bandwidth here: copy {result['bandwidth_gb_s']:.1f} GB/s (read and written), read "

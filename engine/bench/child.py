@@ -8,8 +8,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import sys
-from collections.abc import Generator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any, Protocol
@@ -19,7 +18,6 @@ from engine.bench.profiling import Part
 from engine.bench.rows import About, Round
 from engine.errors import EngineError, ModelError
 
-OPENMP = ("OMP_WAIT_POLICY", "KMP_BLOCKTIME")
 LONGEST_END_S = 20.0
 
 
@@ -101,8 +99,8 @@ class Child:
         context = multiprocessing.get_context("spawn")
         self._pipe, theirs = context.Pipe()
         self._process = context.Process(target=_serve, args=(theirs, entry), daemon=True)
-        with _environment(entry.is_peer):
-            self._process.start()
+        os.environ.setdefault("KINETO_LOG_LEVEL", "5")  # the profiler would talk to the terminal
+        self._process.start()
         theirs.close()
         try:
             self.about: About = self._answer()
@@ -183,17 +181,3 @@ def _serve(pipe: Connection, entry: Entry) -> None:
             question = pipe.recv()
             if question is None:
                 return
-
-
-@contextmanager
-def _environment(peer: bool) -> Generator[None]:
-    """What the process to be started finds: a quiet profiler, and for the peer its own OpenMP.
-
-    The assistant sets up how OpenMP's threads wait; transformers' users have not done so.
-    """
-    os.environ.setdefault("KINETO_LOG_LEVEL", "5")
-    kept = {name: os.environ.pop(name) for name in OPENMP if peer and name in os.environ}
-    try:
-        yield
-    finally:
-        os.environ.update(kept)

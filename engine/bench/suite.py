@@ -6,6 +6,7 @@ loaded side by side, else each is loaded anew for its round; see ``rows`` for wh
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -150,6 +151,7 @@ def surroundings(device: torch.device) -> dict[str, Any]:
         "text_positions": TEXT_POSITIONS,
         "threads": torch.get_num_threads(),
         "torch": torch.__version__,
+        "omp_wait_policy": os.environ.get("OMP_WAIT_POLICY", ""),
         "device_name": device_name(device),
     }
 

@@ -55,6 +55,7 @@ RESULT: dict[str, Any] = {
     "frames": 10,
     "threads": 2,
     "torch": "2.0",
+    "omp_wait_policy": "PASSIVE",
     "device_name": "a CPU",
 }
 
