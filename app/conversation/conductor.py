@@ -158,14 +158,17 @@ class Conductor:
         """Give the user's words to the language model and, with their sound, to the engine."""
         parts = self.parts
         messages = self._history.messages(parts.system(), job.user_text)
-        start_s, end_s = job.start_s - PRE_ROLL_S, job.end_s
+        job.times_s["last_text"] = self.now_s
+        self._hear(job, job.user_text)
+        self.workers.thinker.submit(lambda: jobs.think(job, parts.chat, messages))
+
+    def _hear(self, job: Job, text: str) -> None:
+        parts, start_s, end_s = self.parts, job.start_s - PRE_ROLL_S, job.end_s
 
         def sound() -> Any:
             return parts.ears.at_24k.between(start_s, end_s if not job.typed else start_s)
 
-        job.times_s["last_text"] = self.now_s
-        self.workers.speaker.submit(lambda: jobs.hear(job, parts.speech, sound))
-        self.workers.thinker.submit(lambda: jobs.think(job, parts.chat, messages))
+        self.workers.speaker.submit(lambda: jobs.hear(job, parts.speech, text, sound))
 
     def _watch_thinking(self) -> None:
         job = self._job
@@ -234,6 +237,8 @@ class Conductor:
         parts = self.parts
         self._partial = None
         self._listen(job.start_s, job.end_s)
+        if speech and speech.text and speech.text_to_s >= speech.last_s - self.policy.stale_s:
+            self._hear(job, speech.text)  # most likely these are the words
         self.workers.transcriber.submit(
             lambda: jobs.transcribe(
                 job,

@@ -32,6 +32,8 @@ class Job:
     cancel: CancelToken = field(init=False)
     mark: int | None = None
     """Where the engine's memory stood before this turn; None while it knows nothing of it."""
+    heard_as: str = ""
+    """The user's words as the engine was told them; '' while it was not."""
     pieces: list[Piece] = field(default_factory=list[Piece])
     frames: deque[FloatArray] = field(default_factory=deque[FloatArray])
     """Sound that was made and not yet given to the loudspeaker."""
@@ -132,14 +134,22 @@ def listen(
 
 
 def hear(
-    job: Job, conversation: SpeechConversation, sound: Callable[[], FloatArray]
+    job: Job, conversation: SpeechConversation, text: str, sound: Callable[[], FloatArray]
 ) -> Iterator[ev.WorkEvent]:
-    """Tell the engine what the user said, with how it sounded."""
-    if job.cancel.cancelled:
+    """Tell the engine what the user said, with how it sounded.
+
+    It may have been told before, while the words were only likely: if they were others, that is
+    taken back.
+    """
+    if job.cancel.cancelled or (job.heard_as and _letters(text) == _letters(job.heard_as)):
         return
     try:
-        job.mark = conversation.mark()
-        conversation.hear(job.user_text, sound())
+        if job.mark is None:
+            job.mark = conversation.mark()
+        else:
+            conversation.back_to(job.mark)
+        conversation.hear(text, sound())
+        job.heard_as = text
     except ParleyError as error:
         yield ev.Trouble(0.0, job.turn, job.revision, str(error))
 
@@ -183,6 +193,10 @@ def keep(job: Job, conversation: SpeechConversation, frames: int) -> Iterator[ev
             conversation.keep_heard(frames)
         except ParleyError as error:
             yield ev.Trouble(0.0, job.turn, job.revision, str(error))
+
+
+def _letters(text: str) -> str:
+    return "".join(char for char in text.lower() if char.isalnum())
 
 
 def _has_words(text: str) -> bool:

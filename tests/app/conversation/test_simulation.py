@@ -62,6 +62,23 @@ def test_the_engine_listens_while_the_user_speaks_and_while_the_words_are_made_o
     assert before == len(listened)  # all of it before the words were known
 
 
+@pytest.mark.parametrize("final", ["What time is it?", "what time was it"])
+def test_likely_words_are_told_before_they_are_sure_and_taken_back_when_they_are_others(
+    final: str,
+) -> None:
+    room = Room(step_s=0.01, policy=Policy(judges=JUDGES, stale_s=0.4))
+    likely_words = "what time is it"
+    room.recogniser.transcribe = lambda _: final if room.of("answer") else likely_words
+    room.say(1.5, 0.5)
+    turn = room.turn()
+    likely = final == "What time is it?"
+    users = [words for who, words, _ in room.conversation.context if who == "user"]
+    assert turn["user_text"] == final
+    assert users == (["what time is it"] if likely else [final])
+    assert len(room.conversation.listened_before) == (1 if likely else 2)
+    assert [who for who, _, _ in room.conversation.context] == ["user", "assistant", "assistant"]
+
+
 def test_the_engine_does_not_listen_ahead_while_it_speaks() -> None:
     room = Room(chat=FakeChat(LONG), judges=JUDGES)
     room.say(1.0, 0.3)
