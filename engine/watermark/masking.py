@@ -22,8 +22,10 @@ _OFFSETS_DB: Final = (
     (1_000.0, 31.0),
     (2_000.0, 26.0),
     (3_500.0, 23.0),
-    (7_000.0, 25.0),
-    (12_000.0, 29.0),
+    (5_000.0, 24.5),
+    (7_000.0, 28.0),
+    (9_000.0, 31.0),
+    (12_000.0, 33.0),
 )
 """By frequency in Hz: how far the mark stays under the spread power of the speech."""
 _BELOW_DB, _ABOVE_DB = 25.0, 10.0

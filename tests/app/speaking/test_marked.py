@@ -13,6 +13,7 @@ from app.speaking.csm import CsmConversation
 from app.speaking.marked import find_mark, marked
 from engine.watermark.embed import Marker
 from tests.engine.tiny import tiny_engine, tiny_voice
+from tests.engine.watermark.conftest import speechlike
 from tests.fakes.parts import FakeSpeech
 
 KEY = bytes(range(32))
@@ -41,10 +42,8 @@ def token() -> CancelToken:
     return CancelToken(TurnId(1))
 
 
-def noise(frames: int) -> FloatArray:
-    rng = np.random.default_rng(0)
-    shape = np.hanning(1920) * 0.3 + 0.02
-    return np.asarray(rng.standard_normal((frames, 1920)) * 0.3 * shape, np.float32)
+def syllables(frames: int) -> FloatArray:
+    return speechlike(frames * 0.08).reshape(frames, 1920)
 
 
 def said(model: SpeechModel, *texts: str) -> FloatArray:
@@ -53,7 +52,7 @@ def said(model: SpeechModel, *texts: str) -> FloatArray:
 
 
 def test_every_frame_is_marked_and_lines_bear_one_mark() -> None:
-    frames = noise(20)
+    frames = syllables(20)
     sound = said(marked(Spoken(frames), KEY), "one", "two")  # type: ignore[arg-type]
     marker = Marker(KEY)
     expected = [marker.frame(frame) for frame in [*frames, *frames]]
@@ -73,6 +72,7 @@ def test_all_else_goes_to_the_conversation_behind() -> None:
     assert behind.seeds == [7]
     assert behind.conversations[0].context[:2] == [("user", "Hello.", 1920), ("reply", "Hi.", 1920)]
     assert conversation.line is behind.conversations[0].line is not None
+    assert conversation.line is not None
     assert conversation.line.frames == len(frames)
     conversation.keep_heard(1)
     conversation.back_to(place)
@@ -80,7 +80,7 @@ def test_all_else_goes_to_the_conversation_behind() -> None:
 
 
 def test_who_stops_listening_stops_the_line_behind() -> None:
-    behind = Spoken(noise(5))
+    behind = Spoken(syllables(5))
     frames = marked(behind, KEY).conversation().speak("words", token())  # type: ignore[arg-type]
     next(iter(frames))
     frames.close()  # type: ignore[attr-defined]

@@ -16,7 +16,7 @@ def speechlike(seconds: float, seed: int = 0) -> FloatArray:
     parts: list[FloatArray] = []
     while sum(map(len, parts)) < seconds * RATE_HZ:
         length = int(rng.uniform(0.12, 0.3) * RATE_HZ)
-        pitch = np.linspace(*rng.uniform(90, 220, 2), length)
+        pitch = np.linspace(rng.uniform(90, 220), rng.uniform(90, 220), length)
         phase = 2 * np.pi * np.cumsum(pitch) / RATE_HZ
         formants = rng.uniform((300, 900, 2200), (800, 2100, 3200))
         sound = np.zeros(length)

@@ -77,7 +77,7 @@ def test_the_mark_survives_compression(
     file.seek(0)
     back, rate_hz = soundfile.read(file, dtype="float32")
     assert rate_hz == RATE_HZ
-    assert verify(back, key, any_speed=False).found
+    assert verify(np.asarray(back, np.float32), key, any_speed=False).found
 
 
 def test_the_mark_survives_sixteen_bits_softness_inversion_and_noise(
