@@ -76,7 +76,7 @@ void Engine::frame(const float* hidden, const Choose& choose) {
                              depth_values_.data()};
   const auto state = [&](const float* x, int64_t cols, const Matrix& matrix) {
     const Activations view = state_.view(1, cols, x);
-    if (is_packed(matrix)) view.quantise(0);
+    view.prepare(matrix.format, 0);
     return view;
   };
   const Product first[] = {{&model_.head0, logits_.data(), model_.audio_vocab, false},

@@ -351,6 +351,28 @@ struct Ints {
 
 #endif
 
+// Thirty-two bf16 numbers, multiplied and summed in neighbouring pairs, where the processor can do that.
+#if defined(PARLEY_AVX512) && defined(__AVX512BF16__)
+constexpr bool kHasPairs = true;
+struct Pairs {
+  __m512bh v;
+
+  static Pairs load(const uint16_t* p) { return {(__m512bh)_mm512_loadu_si512(p)}; }
+};
+inline Floats multiply_add(Pairs a, Pairs b, Floats c) { return {_mm512_dpbf16_ps(c.v, a.v, b.v)}; }
+#else
+constexpr bool kHasPairs = false;
+struct Pairs {
+  const uint16_t* p;
+
+  static Pairs load(const uint16_t* p) { return {p}; }
+};
+inline Floats multiply_add(Pairs a, Pairs b, Floats c) {
+  const Floats first = multiply_add(Floats::load(a.p), Floats::load(b.p), c);
+  return multiply_add(Floats::load(a.p + kLanes), Floats::load(b.p + kLanes), first);
+}
+#endif
+
 // e^x to within two units in the last place; x is cut to where fp32 has normal numbers.
 inline Floats exponential(Floats x) {
   x = min(max(x, Floats::all(-87.0f)), Floats::all(88.0f));

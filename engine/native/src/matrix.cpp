@@ -6,16 +6,26 @@ namespace parley {
 
 namespace {
 
+// How much of a product is held in registers: 32 of sixteen lanes, or 16 of eight.
 #if defined(PARLEY_AVX512)
-constexpr int kRowsAtOnce = 4, kTokensAtOnce = 4, kPackedTokens = 8;  // 32 registers of 16 lanes
+constexpr int kRowsAtOnce = 4, kTokensAtOnce = 6, kPackedTokens = 8;
 #else
-constexpr int kRowsAtOnce = 2, kTokensAtOnce = 2, kPackedTokens = 2;  // 16 registers of 8
+constexpr int kRowsAtOnce = 2, kTokensAtOnce = 2, kPackedTokens = 2;
 #endif
-constexpr int kAheadBytes = 2048;  // how far in front of the sums memory is asked for
+constexpr int kAheadBytes = 4096;  // how far in front of the sums memory is asked for
 
 inline void put(float* where, float value, bool add) { *where = add ? *where + value : value; }
 
 // --- fp32 and bf16, in place ---------------------------------------------------------------------------
+
+inline float wide(float cell) { return cell; }
+inline float wide(uint16_t cell) { return from_bf16(cell); }
+
+// What is multiplied at once: sixteen weights of any format with fp32 activations, thirty-two bf16
+// weights with bf16 activations.
+inline Floats load_step(const float* x, const float*) { return Floats::load(x); }
+inline Floats load_step(const uint16_t* x, const float*) { return Floats::load(x); }
+inline Pairs load_step(const uint16_t* x, const uint16_t*) { return Pairs::load(x); }
 
 // One row with one position: the case that memory bounds. Four sums hide the latency of the additions.
 template <typename Cell>
@@ -35,69 +45,78 @@ float dot_one(const Cell* row, const float* x, int64_t cols) {
     sum[0] = multiply_add(Floats::load(row + i), Floats::load(x + i), sum[0]);
   }
   float rest = 0.0f;
-  for (; i < cols; ++i) {
-    Cell one[kLanes] = {};
-    one[0] = row[i];
-    float wide[kLanes];
-    Floats::load(one).store(wide);
-    rest += wide[0] * x[i];
-  }
+  for (; i < cols; ++i) rest += wide(row[i]) * x[i];
   return ((sum[0] + sum[1]) + (sum[2] + sum[3])).sum() + rest;
 }
 
 // R rows with T positions: every weight and every activation that was loaded is used several times.
-template <typename Cell, int R, int T>
-void dot_tile(const Cell* rows, const float* x, int64_t cols, float (&out)[R][T]) {
+template <int R, int T, typename Cell, typename X>
+void dot_tile(const Cell* rows, const X* x, int64_t cols, const Product& product, int64_t row,
+              int token) {
+  constexpr int64_t kStep = sizeof(X) == sizeof(float) ? kLanes : 2 * kLanes;
   Floats sum[R][T];
   for (auto& line : sum) {
     for (Floats& one : line) one = Floats::zero();
   }
   int64_t i = 0;
-  for (; i + kLanes <= cols; i += kLanes) {
-    Floats weights[R];
-    for (int r = 0; r < R; ++r) weights[r] = Floats::load(rows + r * cols + i);
+  for (; i + kStep <= cols; i += kStep) {
+    decltype(load_step(rows, x)) weights[R];
+    for (int r = 0; r < R; ++r) {
+      weights[r] = load_step(rows + r * cols + i, x);
+      if (T <= 2) prefetch(reinterpret_cast<const char*>(rows + r * cols + i) + kAheadBytes);
+    }
     for (int t = 0; t < T; ++t) {
-      const Floats activation = Floats::load(x + t * cols + i);
+      const auto activation = load_step(x + t * cols + i, x);
       for (int r = 0; r < R; ++r) sum[r][t] = multiply_add(weights[r], activation, sum[r][t]);
     }
   }
   for (int r = 0; r < R; ++r) {
     for (int t = 0; t < T; ++t) {
-      const float rest = dot_one(rows + r * cols + i, x + t * cols + i, cols - i);
-      out[r][t] = sum[r][t].sum() + (i < cols ? rest : 0.0f);
+      float rest = 0.0f;
+      for (int64_t j = i; j < cols; ++j) rest += wide(rows[r * cols + j]) * wide(x[t * cols + j]);
+      put(product.out + (token + t) * product.stride + row + r, sum[r][t].sum() + rest, product.add);
     }
   }
+}
+
+// All rows with T positions.
+template <int T, typename Cell, typename X>
+void multiply_tokens(const Product& product, const X* x, int64_t cols, int64_t first, int64_t count,
+                     int token) {
+  const Cell* data = static_cast<const Cell*>(product.matrix->data);
+  int64_t row = first;
+  for (; row + kRowsAtOnce <= first + count; row += kRowsAtOnce) {
+    dot_tile<kRowsAtOnce, T>(data + row * cols, x, cols, product, row, token);
+  }
+  for (; row < first + count; ++row) dot_tile<1, T>(data + row * cols, x, cols, product, row, token);
+}
+
+template <typename Cell, typename X>
+void multiply_all_tokens(const Product& product, const X* x, const Activations& in, int64_t first,
+                         int64_t count) {
+  int token = 0;
+  for (; token + kTokensAtOnce <= in.tokens; token += kTokensAtOnce) {
+    multiply_tokens<kTokensAtOnce, Cell>(product, x + token * in.cols, in.cols, first, count, token);
+  }
+  for (; token + 2 <= in.tokens; token += 2) {
+    multiply_tokens<2, Cell>(product, x + token * in.cols, in.cols, first, count, token);
+  }
+  if (token < in.tokens) {
+    multiply_tokens<1, Cell>(product, x + token * in.cols, in.cols, first, count, token);
+  }
+}
+
+inline bool in_halves(int64_t format, int tokens) {
+  return kHasPairs && format == PARLEY_BF16 && tokens >= kManyTokens;
 }
 
 template <typename Cell>
 void multiply_float_rows(const Product& product, const Activations& in, int64_t first,
                          int64_t count) {
+  if (in.tokens > 1) return multiply_all_tokens<Cell>(product, in.x, in, first, count);
   const Cell* data = static_cast<const Cell*>(product.matrix->data);
-  const int64_t cols = in.cols, end = first + count;
-  int token = 0;
-  for (; token + kTokensAtOnce <= in.tokens; token += kTokensAtOnce) {
-    int64_t row = first;
-    for (; row + kRowsAtOnce <= end; row += kRowsAtOnce) {
-      float tile[kRowsAtOnce][kTokensAtOnce];
-      dot_tile(data + row * cols, in.x + token * cols, cols, tile);
-      for (int r = 0; r < kRowsAtOnce; ++r) {
-        for (int t = 0; t < kTokensAtOnce; ++t) {
-          put(product.out + (token + t) * product.stride + row + r, tile[r][t], product.add);
-        }
-      }
-    }
-    for (; row < end; ++row) {
-      for (int t = token; t < token + kTokensAtOnce; ++t) {
-        put(product.out + t * product.stride + row,
-            dot_one(data + row * cols, in.x + t * cols, cols), product.add);
-      }
-    }
-  }
-  for (int64_t row = first; row < end; ++row) {
-    for (int t = token; t < in.tokens; ++t) {
-      put(product.out + t * product.stride + row, dot_one(data + row * cols, in.x + t * cols, cols),
-          product.add);
-    }
+  for (int64_t row = first; row < first + count; ++row) {
+    put(product.out + row, dot_one(data + row * in.cols, in.x, in.cols), product.add);
   }
 }
 
@@ -233,9 +252,23 @@ void Activations::quantise(int token, int64_t first, int64_t count) const {
   }
 }
 
+void Activations::round(int token, int64_t first, int64_t count) const {
+  const float* from = x + token * cols;
+  uint16_t* to = halves + token * cols;
+  for (int64_t i = first; i < first + count; ++i) to[i] = to_bf16(from[i]);
+}
+
+void Activations::prepare(int64_t format, int token, int64_t first, int64_t count) const {
+  if (in_halves(format, tokens)) return round(token, first, count);
+  if (format != PARLEY_INT8 && format != PARLEY_INT4) return;
+  const int64_t end = first + count == cols ? padded : first + count;
+  quantise(token, first / kGroup, (end - first) / kGroup);
+}
+
 Activations Activations::last() const {
   Activations out = *this;
   const int64_t groups = padded / kGroup;
+  out.halves += (tokens - 1) * cols;
   out.x += (tokens - 1) * cols;
   out.q += (tokens - 1) * padded;
   out.scales += (tokens - 1) * groups;
@@ -249,7 +282,10 @@ void multiply_rows(const Product& product, const Activations& in, int64_t first,
     case PARLEY_FP32:
       return multiply_float_rows<float>(product, in, first, count);
     case PARLEY_BF16:
-      return multiply_float_rows<uint16_t>(product, in, first, count);
+      if (!in_halves(PARLEY_BF16, in.tokens)) {
+        return multiply_float_rows<uint16_t>(product, in, first, count);
+      }
+      return multiply_all_tokens<uint16_t>(product, in.halves, in, first, count);
     default:
       return multiply_packed_rows(product, in, first, count);
   }

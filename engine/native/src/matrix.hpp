@@ -34,10 +34,6 @@ inline int64_t round_up(int64_t n, int64_t step) { return (n + step - 1) / step 
 
 using Matrix = ParleyMatrix;
 
-inline bool is_packed(const Matrix& matrix) {
-  return matrix.format == PARLEY_INT8 || matrix.format == PARLEY_INT4;
-}
-
 // Bytes of sixteen packed rows, and of a whole packed matrix.
 int64_t packed_block_bytes(int format, int64_t cols);
 int64_t packed_bytes(int format, int64_t rows, int64_t cols);
@@ -47,8 +43,8 @@ int64_t packed_bytes(int format, int64_t rows, int64_t cols);
 void pack(Pool& pool, const Matrix& from, int format, uint8_t* packed, float* scales);
 void unpack(Pool& pool, const Matrix& packed, float* out);
 
-// Activations of some positions, with the 8-bit copy that packed matrices are multiplied with: per 32
-// columns a scale and the sum of the bytes.
+// Activations of some positions, with the copies that some matrices are multiplied with: for packed ones
+// 8 bits, per 32 columns a scale and the sum of the bytes; for bf16 ones and many positions, bf16.
 struct Activations {
   const float* x = nullptr;  // (tokens, cols)
   int tokens = 0;
@@ -57,13 +53,23 @@ struct Activations {
   int8_t* q = nullptr;       // (tokens, padded)
   float* scales = nullptr;   // (tokens, padded / 32)
   int32_t* sums = nullptr;   // (tokens, padded / 32)
+  uint16_t* halves = nullptr;  // (tokens, cols) in bf16
 
   // Fills the 8-bit copy of columns [32 first, 32 (first + count)) of one position.
   void quantise(int token, int64_t first, int64_t count) const;
   void quantise(int token) const { quantise(token, 0, padded / kGroup); }
+  // Fills the bf16 copy of columns [first, first + count) of one position.
+  void round(int token, int64_t first, int64_t count) const;
+  // Fills what a matrix of this format will be multiplied with, of some columns of one position.
+  void prepare(int64_t format, int token, int64_t first, int64_t count) const;
+  void prepare(int64_t format, int token) const { prepare(format, token, 0, cols); }
   // The last position alone.
   Activations last() const;
 };
+
+// From how many positions on bf16 matrices are multiplied in bf16: the sum is bounded by memory below,
+// where more exact activations cost nothing, and by arithmetic above.
+constexpr int kManyTokens = 6;
 
 // One product: out[token, row] = (or +=) matrix[row] · x[token].
 struct Product {

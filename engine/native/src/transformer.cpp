@@ -15,10 +15,18 @@ constexpr int64_t kWorthWaking = 1 << 16;  // multiply-adds below which attentio
 void rotate(const float* from, const float* cos, const float* sin, int64_t dim, float scale,
             float* to) {
   const int64_t half = dim / 2;
-  for (int64_t i = 0; i < half; ++i) {
-    const float a = from[i], b = from[i + half];
-    to[i] = (a * cos[i] - b * sin[i]) * scale;
-    to[i + half] = (b * cos[i + half] + a * sin[i + half]) * scale;
+  const Floats size = Floats::all(scale), zero = Floats::zero();
+  int64_t i = 0;
+  for (; i + kLanes <= half; i += kLanes) {
+    const Floats a = Floats::load(from + i) * size, b = Floats::load(from + i + half) * size;
+    const Floats c = Floats::load(cos + i), s = Floats::load(sin + i);
+    multiply_add(a, c, zero - b * s).store(to + i);
+    multiply_add(b, c, a * s).store(to + i + half);
+  }
+  for (; i < half; ++i) {
+    const float a = from[i] * scale, b = from[i + half] * scale;
+    to[i] = a * cos[i] - b * sin[i];
+    to[i + half] = b * cos[i] + a * sin[i];
   }
 }
 
@@ -48,7 +56,8 @@ Workspace::Workspace(int tokens, int64_t cols)
     : x_(static_cast<size_t>(tokens * cols)),
       scales_(static_cast<size_t>(tokens * round_up(cols, kColumnStep) / kGroup)),
       q_(static_cast<size_t>(tokens * round_up(cols, kColumnStep))),
-      sums_(scales_.size()) {}
+      sums_(scales_.size()),
+      halves_(x_.size()) {}
 
 Activations Workspace::view(int tokens, int64_t cols, const float* elsewhere) {
   Activations out;
@@ -59,6 +68,7 @@ Activations Workspace::view(int tokens, int64_t cols, const float* elsewhere) {
   out.q = q_.data();
   out.scales = scales_.data();
   out.sums = sums_.data();
+  out.halves = halves_.data();
   return out;
 }
 
@@ -105,12 +115,15 @@ void Transformer::forward(float* x, int tokens, int64_t start, const ParleyCache
 void Transformer::normalise(const float* x, const float* scale, int tokens, float* out) const {
   const int64_t width = sizes_.width;
   for (int token = 0; token < tokens; ++token, x += width, out += width) {
-    float square[kLanes] = {};
+    Floats squares[2] = {Floats::zero(), Floats::zero()};
     int64_t i = 0;
-    for (; i + kLanes <= width; i += kLanes) {
-      for (int lane = 0; lane < kLanes; ++lane) square[lane] += x[i + lane] * x[i + lane];
+    for (; i + 2 * kLanes <= width; i += 2 * kLanes) {
+      for (int j = 0; j < 2; ++j) {
+        const Floats piece = Floats::load(x + i + j * kLanes);
+        squares[j] = multiply_add(piece, piece, squares[j]);
+      }
     }
-    float sum = Floats::load(square).sum();
+    float sum = (squares[0] + squares[1]).sum();
     for (; i < width; ++i) sum += x[i] * x[i];
     const float mean = sum / static_cast<float>(width);
     const float shrink = 1.0f / std::sqrt(mean + static_cast<float>(sizes_.norm_eps));
@@ -118,9 +131,10 @@ void Transformer::normalise(const float* x, const float* scale, int tokens, floa
   }
 }
 
-Activations Transformer::prepared(Workspace& space, int tokens, int64_t cols, bool packed) {
+Activations Transformer::prepared(Workspace& space, int tokens, int64_t cols,
+                                  const Matrix& matrix) {
   const Activations view = space.view(tokens, cols);
-  if (packed) each(tokens, tokens > 4, [&](int token, int) { view.quantise(token); });
+  each(tokens, tokens > 4, [&](int token, int) { view.prepare(matrix.format, token); });
   return view;
 }
 
@@ -131,18 +145,19 @@ void Transformer::attention(const ParleyLayer& layer, int index, float* x, int t
   each(tokens, tokens > 4, [&](int token, int) {
     normalise(x + token * width, layer.attention_norm, 1, normed_.x() + token * width);
   });
-  const Activations in = prepared(normed_, tokens, width, is_packed(layer.q));
+  const Activations in = prepared(normed_, tokens, width, layer.q);
   const Product products[] = {{&layer.q, q_.data(), inner, false},
                               {&layer.k, k_.data(), inner_kv, false},
                               {&layer.v, v_.data(), inner_kv, false}};
   multiply(pool_, products, 3, in);
   rotate_and_store(index, tokens, start, cache);
   attend_all(index, tokens, start, cache);
-  Activations out = prepared(attended_, tokens, inner, is_packed(layer.o));
+  Activations out = attended_.view(tokens, inner);
   if (last_alone) {
     out = out.last();
     x += (tokens - 1) * width;
   }
+  each(out.tokens, out.tokens > 4, [&](int token, int) { out.prepare(layer.o.format, token); });
   const Product back = {&layer.o, x, width, true};
   multiply(pool_, &back, 1, out);
 }
@@ -224,7 +239,7 @@ void Transformer::mlp(const ParleyLayer& layer, float* x, int tokens) {
   each(tokens, tokens > 4, [&](int token, int) {
     normalise(x + token * width, layer.mlp_norm, 1, normed_.x() + token * width);
   });
-  const Activations in = prepared(normed_, tokens, width, is_packed(layer.gate));
+  const Activations in = prepared(normed_, tokens, width, layer.gate);
   const Activations inner = inner_.view(tokens, ffn);
   const Product gate = {&layer.gate, inner_.x(), ffn, false}, up = {&layer.up, up_.data(), ffn, false};
   // Whole groups of 32, so that a chunk can quantise what it made.
@@ -236,9 +251,7 @@ void Transformer::mlp(const ParleyLayer& layer, float* x, int tokens) {
     for (int token = 0; token < tokens; ++token) {
       const int64_t at = token * ffn + first;
       gate_with(inner_.x() + at, up_.data() + at, count);
-      if (!is_packed(layer.down)) continue;
-      const int64_t end = first + count == ffn ? inner.padded : first + count;
-      inner.quantise(token, first / kGroup, (end - first) / kGroup);
+      inner.prepare(layer.down.format, token, first, count);
     }
   });
   const Product down = {&layer.down, x, width, true};

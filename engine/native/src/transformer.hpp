@@ -13,18 +13,19 @@ namespace parley {
 // Heads are padded to whole vectors in the cache; the padding is zero.
 inline int64_t padded_head(int64_t head_dim) { return round_up(head_dim, kLanes); }
 
-// Memory for activations with a copy in 8 bits; the memory is taken once.
+// Memory for activations and their copies; taken once.
 class Workspace {
  public:
   Workspace(int tokens, int64_t cols);
   float* x() { return x_.data(); }
-  // A view of `tokens` × `cols` numbers, which x() holds or `elsewhere` points to; not quantised yet.
+  // A view of `tokens` × `cols` numbers, which x() holds or `elsewhere` points to; not prepared yet.
   Activations view(int tokens, int64_t cols, const float* elsewhere = nullptr);
 
  private:
   std::vector<float> x_, scales_;
   std::vector<int8_t> q_;
   std::vector<int32_t> sums_;
+  std::vector<uint16_t> halves_;
 };
 
 class Transformer {
@@ -43,7 +44,7 @@ class Transformer {
   void attend_all(int index, int tokens, int64_t start, const ParleyCache& cache);
   void mlp(const ParleyLayer& layer, float* x, int tokens);
   void normalise(const float* x, const float* scale, int tokens, float* out) const;
-  Activations prepared(Workspace& space, int tokens, int64_t cols, bool packed);
+  Activations prepared(Workspace& space, int tokens, int64_t cols, const Matrix& matrix);
   // One chunk per item on all threads where it is worth waking them, else here.
   template <typename Work>
   void each(int items, bool worth, const Work& work);
