@@ -39,6 +39,8 @@ _PLAYING = 3e-6
 _MARGIN = 10**0.6
 _LEAK_STEP_DB = 0.3
 _LEAK_QUANTILE = 0.8
+_RECENT = 8
+_TAKEN_DB = -12.0
 _LEARN = 0.55
 # Two voices seldom agree so well at any delay, and never for long at the same.
 _LEARN_DELAY = 0.7
@@ -126,7 +128,11 @@ class EchoGate:
         self._follows = self._best(correlations)
         heard = self._far[self._echo_place()]
         low, high = (0.35, 0.65) if self._delay_known else (0.6, 0.8)
-        self._explained = _ramp(self._follows, low, high) * _ramp(self._faint(heard), 0.3, 0.6)
+        if self._delay_known and float(self._leak_db.mean()) < _TAKEN_DB:
+            # So little gets through that how faint it is tells more than how it rises and falls.
+            low, high = 0.15, 0.45
+        faint = min(self._faint(heard), self._faint(heard, _RECENT))
+        self._explained = _ramp(self._follows, low, high) * _ramp(faint, 0.45, 0.75)
         # Also silence teaches: what is played and not heard does not get through.
         silent = self._near[-count:].sum() < 4 * count * self._quiet
         if self._follows > _LEARN or (silent and self._follows < 0.45):
@@ -186,10 +192,13 @@ class EchoGate:
         end = _HISTORY - _LAG_STEP * int(self._fits.argmax())
         return slice(end - WINDOW_FRAMES, end)
 
-    def _faint(self, heard: _Frames) -> float:
-        """Share of what got through that is no louder than the usual residue, in amplitudes."""
-        residue = heard * 10 ** (self._leak_db / 10) * _MARGIN
-        above = np.maximum(self._clean - 4 * self._noise, 0)
+    def _faint(self, heard: _Frames, last: int = WINDOW_FRAMES) -> float:
+        """Share of what got through that is no louder than the usual residue, in amplitudes.
+
+        Of the ``last`` frames: a user who begins is found in few, long before the many say so.
+        """
+        residue = heard[-last:] * 10 ** (self._leak_db / 10) * _MARGIN
+        above = np.maximum(self._clean[-last:] - 4 * self._noise, 0)
         total = np.sqrt(above).sum()
         if total <= 0:
             return 1.0

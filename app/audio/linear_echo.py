@@ -44,6 +44,8 @@ _WORSE = 1.6
 # ... unless it is nothing that could be heard: -67 dBFS, as the energy of a block.
 _UNHEARD = 3e-5
 _SMOOTHING = 0.05
+# ... and before it has heard so many blocks of the loudspeaker.
+_YOUNG_BLOCKS = 10
 # Blocks so much above the quietest tell how it works; the others are noise.
 _ABOVE = 30.0
 # It took away so much, and now less than that: the room has changed. In powers.
@@ -87,6 +89,7 @@ class LinearEcho:
         self._least = 1.0
         self._worked = False
         self._sure = False
+        self._young = _YOUNG_BLOCKS
 
     @property
     def learnt(self) -> tuple[_Complex, FloatArray] | None:
@@ -183,7 +186,11 @@ class LinearEcho:
             self._loud_in += _SMOOTHING * (heard - self._loud_in)
             self._loud_out += _SMOOTHING * (left - self._loud_out)
             self._worked = self._worked or self._loud_out < _WORKED * self._loud_in
+        self._young -= self._young > 0
         if not self._sure and self._out > _WORSE * self._in + _UNHEARD:
+            if self._young:
+                # Half an echo was heard so far: what is made of it may well be too much.
+                return np.zeros(_SIZE, np.float32)
             # A room that worked has changed; where nothing ever did, there may be no echo at all.
             self._changes += self._worked
             self._forget(_PRIOR if self._worked else 0.1 * _PRIOR)

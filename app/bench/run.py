@@ -26,7 +26,7 @@ from app.core.events import Typed
 from app.core.live_ports import SESSION_RATE_HZ
 from app.core.types import LISTEN_RATE_HZ, FloatArray
 
-_SETTLE_S = 0.8
+_SETTLE_S = 0.9
 """The sound that greets is over then."""
 _ANSWER_S = 8.0
 """How long after the user's last word an answer is waited for."""

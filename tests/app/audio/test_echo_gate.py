@@ -133,3 +133,21 @@ def test_a_microphone_of_exact_zeros_explains_nothing() -> None:
     _, far = _sound("desk", -20.0, None)
     judged = _judged(np.zeros_like(far), np.zeros_like(far), far)
     assert not judged.any()
+
+
+def test_a_soft_user_beside_a_badly_cancelled_echo_is_found_within_90_ms() -> None:
+    near, far = _sound("living room", -10.0, -32.0)
+    echo, _ = _sound("living room", -10.0, None)
+    clean = near - echo + np.float32(0.3) * echo
+    begun = _between(_judged(near, clean, far), USER_S, USER_S + 0.4)
+    assert (begun[2:] < 0.5).all()
+
+
+def test_where_nearly_all_is_cancelled_a_smeared_echo_is_still_an_echo() -> None:
+    # The room smears the rise and fall that a correlation looks for.
+    near, far = _sound("living room", -10.0, None)
+    random = np.random.default_rng(4)
+    slow = np.repeat(10 ** random.uniform(-0.5, 0.5, len(near) // 4800 + 1), 4800)[: len(near)]
+    smeared = (near * slow).astype(np.float32)
+    explained = _judged(smeared, np.float32(0.03) * near, far)
+    assert (_between(explained, 4.0, PLAYED_S) < 0.7).mean() < 0.15
