@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import torch
+
 from engine.csm.model import CsmModel
 from engine.runtime.ahead import StaticDecoder
 from engine.runtime.decoder import Decoder
@@ -31,6 +33,20 @@ def make_decoder(model: CsmModel, sampling: Sampling, seed: int) -> Decoder:
         if precision_of(model) is Precision.FP32:
             return EagerDecoder(model, sampling, seed)
     return StaticDecoder(stage_of(model), sampling, seed)
+
+
+def rounds_itself(device: torch.device) -> bool:
+    """Whether a quantised decoder there takes weights that are rounded already.
+
+    Compiled code takes them as they are and lays them out in its own way.
+    """
+    if device.type != "cpu":
+        return True
+    try:
+        from engine.native.library import reason
+    except ImportError:
+        return True
+    return bool(reason())
 
 
 def stage_of(model: CsmModel) -> Stage:

@@ -22,6 +22,9 @@ from engine.runtime.matrix import Matrix, bind
 from engine.runtime.precision import Precision, precision_of
 from engine.runtime.quantise import Stored, store
 
+STORED, DEPTH_TABLE = "stored", "depth_table"
+"""Keys of ``CsmModel.derived`` for what was made, or read from a packed file, before decoders are."""
+
 _TABLE_ROWS_AT_ONCE = 8192
 
 
@@ -71,22 +74,27 @@ class Fused:
     depth_heads: tuple[Matrix, ...]
 
 
+def parts_of(model: CsmModel) -> dict[str, dict[str, Tensor]]:
+    """The names of the fused matrices, but for the depth heads, and the model's own that each joins."""
+    fused: dict[str, tuple[str, ...]] = {"head": ("codebook0_head.weight",)}
+    for stack in ("backbone", "depth"):
+        transformer: Transformer = getattr(model, stack)
+        for index in range(len(transformer.layers)):
+            name, own = f"{stack}.{index}", f"{stack}.layers.{index}"
+            fused[f"{name}.qkv"] = tuple(f"{own}.attn.{part}.weight" for part in "qkv")
+            fused[f"{name}.out"] = (f"{own}.attn.o.weight",)
+            fused[f"{name}.gate_up"] = tuple(f"{own}.mlp.{part}.weight" for part in ("gate", "up"))
+            fused[f"{name}.down"] = (f"{own}.mlp.down.weight",)
+    weights = dict(model.named_parameters())
+    return {name: {part: weights[part] for part in parts} for name, parts in fused.items()}
+
+
 def matrices(model: CsmModel) -> dict[str, Tensor]:
     """The model's matrices by their fused names; its own become views into them.
 
     Nothing is stored twice, and the model computes what it did.
     """
-    result: dict[str, Tensor] = {}
-    for stack in ("backbone", "depth"):
-        transformer: Transformer = getattr(model, stack)
-        for index, layer in enumerate(transformer.layers):
-            assert isinstance(layer, Block)
-            name, attn, mlp = f"{stack}.{index}", layer.attn, layer.mlp
-            result[f"{name}.qkv"] = _joined((attn.q, attn.k, attn.v))
-            result[f"{name}.out"] = attn.o.weight.detach()
-            result[f"{name}.gate_up"] = _joined((mlp.gate, mlp.up))
-            result[f"{name}.down"] = mlp.down.weight.detach()
-    result["head"] = model.codebook0_head.weight.detach()
+    result = {name: _joined(list(parts.values())) for name, parts in parts_of(model).items()}
     for index, head in enumerate(model.audio_head.detach()):
         result[f"depth_heads.{index}"] = head
     return result
@@ -108,16 +116,15 @@ def depth_table(model: CsmModel) -> Tensor:
     return torch.cat([F.linear(part, weight) for part in rows.split(_TABLE_ROWS_AT_ONCE)])
 
 
-def fuse(model: CsmModel, stored: Mapping[str, Stored] | None = None) -> Fused:
-    """Arrange ``model``.
+def fuse(model: CsmModel) -> Fused:
+    """Arrange ``model``; its matrices become views of the fused ones, where those stay as they are.
 
-    Args:
-        model: its matrices become views of the fused ones, where those stay as they are.
-        stored: ``stored_matrices`` made earlier; without it they are made here.
+    What ``model.derived`` holds of it already is taken from there.
     """
     with torch.no_grad():
+        stored: Mapping[str, Stored] | None = model.derived.pop(STORED, None)
         stored = stored or stored_matrices(model, precision_of(model))
-        table = model.derived.get("depth_table")
+        table: Tensor | None = model.derived.pop(DEPTH_TABLE, None)
         table = depth_table(model) if table is None else table
         bound = {name: bind(one, model.dtype) for name, one in stored.items()}
     steps = model.config.codebooks - 1
@@ -141,21 +148,22 @@ def release(model: CsmModel) -> None:
 
     Embeddings, norms and projection stay. The modules cannot be run afterwards.
     """
+    nothing = model.projection.weight.detach().new_empty(0)
     for stack in (model.backbone, model.depth):
         for module in stack.modules():
             if isinstance(module, nn.Linear):
-                module.weight.data = module.weight.data.new_empty(0)
-    for parameter in (model.codebook0_head.weight, model.audio_head):
-        parameter.data = parameter.data.new_empty(0)
+                module.weight = nn.Parameter(nothing, requires_grad=False)
+    model.codebook0_head.weight = nn.Parameter(nothing, requires_grad=False)
+    model.audio_head = nn.Parameter(nothing, requires_grad=False)
 
 
-def _joined(parts: Sequence[nn.Linear]) -> Tensor:
-    rows = [part.weight.detach() for part in parts]
+def _joined(parts: Sequence[Tensor]) -> Tensor:
+    rows = [part.detach() for part in parts]
     whole = _already_joined(rows)
     if whole is None:
         whole = torch.cat(rows)
         for part, view in zip(parts, whole.split([len(one) for one in rows]), strict=True):
-            part.weight.data = view
+            part.data = view
     return whole
 
 

@@ -14,10 +14,13 @@ from engine.csm.model import CsmModel
 from engine.csm.tokenizer import TextTokenizer
 from engine.errors import ModelError
 from engine.mimi.codec import MimiCodec
+from engine.runtime.decoders import rounds_itself
 from engine.runtime.device import pick_device
-from engine.runtime.precision import SMALL_MODEL, pick_precision
+from engine.runtime.fused import STORED
+from engine.runtime.packed import Packed, quantise
+from engine.runtime.precision import SMALL_MODEL, Precision, pick_precision
 from engine.types import Sampling
-from engine.weights import load_csm
+from engine.weights import LoadedCsm, load_csm
 from engine.weights.find import find_checkpoint
 
 Parts = tuple[CsmModel, MimiCodec, TextTokenizer, Sampling]
@@ -41,8 +44,7 @@ def load_parts(path: Path, *, device: str, precision: str, threads: int | None) 
     if where.type == "cpu":
         torch.set_num_threads(threads or (1 if parameters <= SMALL_MODEL else os.cpu_count() or 1))
     chosen = pick_precision(precision, where, parameters)
-    loaded = load_csm(path, device=where, dtype=chosen.dtype)
-    loaded.model.precision = chosen
+    loaded = _load(path, where, chosen, parameters)
     if loaded.mimi_tensors is None:
         raise ModelError(
             f"{loaded.folder} has no Mimi weights: put Mimi's safetensors file beside the model."
@@ -56,6 +58,21 @@ def load_parts(path: Path, *, device: str, precision: str, threads: int | None) 
             f"{loaded.config.text_vocab}: use the tokenizer.json that belongs to the model."
         )
     return loaded.model.eval(), codec, tokenizer, sampling_from(loaded.generation)
+
+
+def _load(path: Path, device: torch.device, precision: Precision, parameters: int) -> LoadedCsm:
+    """The network, through its packed file where a big one has it, leaving one where it has not."""
+    rounds = precision.quantised and rounds_itself(device)
+    kept = precision if rounds or not precision.quantised else Precision.BF16
+    packed = Packed(find_checkpoint(path), kept) if parameters > SMALL_MODEL else None
+    filled = packed.fill if packed is not None else None
+    loaded = load_csm(path, device=device, dtype=precision.dtype, filled=filled)
+    loaded.model.precision = precision
+    if rounds and STORED not in loaded.model.derived:
+        quantise(loaded.model, precision)
+    if packed is not None:
+        packed.keep(loaded.model)
+    return loaded
 
 
 def count_parameters(path: Path) -> int:

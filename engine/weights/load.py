@@ -28,6 +28,9 @@ _SAMPLED_ROWS = 64
 """Rows of the audio table that are compared when a file holds it twice."""
 
 
+Filled = Callable[[CsmModel, torch.device], bool]
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class LoadedCsm:
     """A model in memory and what came with it.
@@ -52,13 +55,17 @@ class LoadedCsm:
     note: str
 
 
-def load_csm(path: Path, *, device: torch.device, dtype: torch.dtype) -> LoadedCsm:
+def load_csm(
+    path: Path, *, device: torch.device, dtype: torch.dtype, filled: Filled | None = None
+) -> LoadedCsm:
     """Load a CSM in either layout.
 
     Args:
         path: a folder, a ``.safetensors`` file or an ``.index.json`` of several.
         device: where the weights go.
         dtype: their number format there (bf16 or fp32).
+        filled: gives the network, made on ``meta``, weights that were converted before; False leaves
+            it to be filled from the checkpoint.
 
     Raises:
         ModelError: when there is no whole CSM; says what is wrong.
@@ -67,20 +74,14 @@ def load_csm(path: Path, *, device: torch.device, dtype: torch.dtype) -> LoadedC
     checkpoint = find_checkpoint(path)
     config = _config(checkpoint)
     model = _shell(checkpoint, config)
-    chosen = _matched(checkpoint, config, model)
-    with TensorReader(checkpoint.tensors) as reader:
-        _check_copies(checkpoint, chosen, reader)
-        try:
-            state = {
-                slot.ours: reader.load(name, device, dtype, slot.to_ours)
-                for name, slot in chosen.items()
-            }
-        except torch.OutOfMemoryError as error:
-            raise DeviceError(
-                f"{checkpoint.folder} does not fit into the memory of {device}: free some, or load "
-                "it on the CPU."
-            ) from error
-    model.load_state_dict(state, strict=True, assign=True)
+    try:
+        if filled is None or not filled(model, device):
+            model.load_state_dict(_state(checkpoint, model, device, dtype), assign=True)
+    except torch.OutOfMemoryError as error:
+        raise DeviceError(
+            f"{checkpoint.folder} does not fit into the memory of {device}: free some, or load "
+            "it on the CPU."
+        ) from error
     generation = read_json(checkpoint.folder / "generation_config.json") or {}
     return LoadedCsm(
         model=model.eval(),
@@ -91,6 +92,19 @@ def load_csm(path: Path, *, device: torch.device, dtype: torch.dtype) -> LoadedC
         generation=generation,
         note=checkpoint.note,
     )
+
+
+def _state(
+    checkpoint: Checkpoint, model: CsmModel, device: torch.device, dtype: torch.dtype
+) -> dict[str, Tensor]:
+    """The checkpoint's tensors under our names, each moved and converted by itself."""
+    chosen = _matched(checkpoint, model.config, model)
+    with TensorReader(checkpoint.tensors) as reader:
+        _check_copies(checkpoint, chosen, reader)
+        return {
+            slot.ours: reader.load(name, device, dtype, slot.to_ours)
+            for name, slot in chosen.items()
+        }
 
 
 def _shell(checkpoint: Checkpoint, config: CsmConfig) -> CsmModel:
