@@ -37,23 +37,38 @@ float extreme(const float* x, int64_t count) {
 
 inline float clamped(float x, float low, float high) { return x < low ? low : (x > high ? high : x); }
 
-// The scale for 32 weights in -8 … 7. The extreme weight is given the side that reaches to 8; then finer
-// scales are tried, which cut it but hold the many small weights better, and the least squared error wins.
+// Thirty-two weights as levels -8 … 7 of some scale, and what a least-squares fit needs of them.
+struct Levels {
+  Floats a, b;
+
+  Levels(Floats xa, Floats xb, float inverse) : a(level(xa, inverse)), b(level(xb, inverse)) {}
+  float with(Floats xa, Floats xb) const { return multiply_add(a, xa, b * xb).sum(); }
+  float square() const { return with(a, b); }
+
+ private:
+  static Floats level(Floats x, float inverse) {
+    return max(min(nearest(x * Floats::all(inverse)), Floats::all(7.0f)), Floats::all(-8.0f));
+  }
+};
+
+// The scale for 32 weights in -8 … 7, of either sign: which level the largest weight falls on is tried,
+// from beyond the ends, which cuts it and holds the many small weights better; each time the levels stay
+// and the scale is fitted to them. The least squared error wins.
 float int4_scale(const float* x) {
   const float end = extreme(x, kGroup);
-  if (end == 0.0f) return 0.0f;
-  float best_error = INFINITY, best = 0.0f;
-  for (float reach : {8.0f, 8.5f, 9.0f, 9.5f, 10.0f, 7.5f}) {
-    const float scale = from_bf16(to_bf16(-end / reach));
-    const float inverse = 1.0f / scale;
-    float error = 0.0f;
-    for (int i = 0; i < kGroup; ++i) {
-      const float level = clamped(std::nearbyint(x[i] * inverse), -8.0f, 7.0f);
-      const float miss = x[i] - level * scale;
-      error += miss * miss;
-    }
-    if (error < best_error) {
-      best_error = error;
+  if (std::fabs(end) < 1e-30f) return 0.0f;
+  const Floats xa = Floats::load(x), xb = Floats::load(x + kLanes);
+  float best_gain = 0.0f, best = 0.0f;
+  for (float place : {-6.5f, -7.0f, -7.5f, -8.0f, -8.5f, -9.0f, -9.5f, -10.0f, -10.5f, -11.0f, -12.0f,
+                      6.5f, 7.0f, 7.5f, 8.0f, 9.0f}) {
+    const Levels levels(xa, xb, place / end);
+    const float product = levels.with(xa, xb), square = levels.square();
+    if (square == 0.0f) continue;
+    const float scale = from_bf16(to_bf16(product / square));
+    // The squared error is the weights' own square less this.
+    const float gain = scale * (2.0f * product - scale * square);
+    if (gain > best_gain) {
+      best_gain = gain;
       best = scale;
     }
   }
