@@ -15,7 +15,9 @@ from engine.config import CsmConfig, preset
 from engine.csm.model import CsmModel
 from engine.errors import ModelError
 from engine.mimi.codec import MimiCodec
+from engine.runtime.decoders import rounds_itself
 from engine.runtime.device import pick_device
+from engine.runtime.packed import quantise
 from engine.runtime.precision import SMALL_MODEL, Precision, pick_precision
 
 NOISE = 4_194_301  # a prime, so that the rows of a matrix differ
@@ -108,6 +110,8 @@ def random_model(config: CsmConfig, where: torch.device, precision: Precision) -
     network = network.to(precision.dtype).to_empty(device=where).eval()
     randomise(network)
     network.precision = precision.value
+    if precision.quantised and rounds_itself(where):
+        quantise(network, precision)
     return network
 
 
