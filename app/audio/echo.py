@@ -30,10 +30,10 @@ tests/app/audio/test_echo.py``) is
     ==============  =====  =====  =====
     echo at         -30    -20    -10 dB
     ==============  =====  =====  =====
-    desk            26.1   33.0   34.5
-    living room     25.5   30.8   30.8
-    kitchen         25.2   25.6   23.7
-    laptop          22.8   23.1   23.5
+    desk            26.0   30.2   31.7
+    living room     25.3   29.4   28.6
+    kitchen         26.0   26.3   25.7
+    laptop          22.8   22.8   20.3
     ==============  =====  =====  =====
 
 The price: a loudspeaker that is driven into distortion (laptop), where AEC3 alone did better. Two
