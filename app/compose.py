@@ -24,6 +24,7 @@ from app.core.ports import (
 from app.listening.spans import SpeechRules, VadSpeechFinder
 from app.listening.vad import SileroVad
 from app.listening.whisper import WhisperRecogniser
+from app.settings import paths
 from app.settings.model import Settings
 from app.settings.watermark_key import own_key
 from app.speaking.csm import CsmSpeech, EngineOptions
@@ -149,6 +150,7 @@ def engine_options(settings: Settings) -> EngineOptions:
         settings.device,
         settings.precision,
         settings.threads,
+        voices=paths.user_cache() / "voices",
     )
 
 

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
+from engine.candidates import Replay, best
 from engine.csm import prompt
 from engine.csm.guard import LateEndGuard
 from engine.csm.memory import Marks, Memory
@@ -26,6 +27,7 @@ from engine.errors import ContextError, TextError
 from engine.listening import Listener
 from engine.normalise import speakable
 from engine.parts import EngineParts
+from engine.runtime.decoder import Decoder
 from engine.runtime.decoders import make_decoder
 from engine.types import (
     CodeArray,
@@ -206,13 +208,18 @@ class Conversation:
         self._speaker = voice.prompt.speaker if voice is not None else ASSISTANT
 
     def speak(
-        self, text: str, cancelled: Callable[[], bool] = never, said: Said | None = None
+        self,
+        text: str,
+        cancelled: Callable[[], bool] = never,
+        said: Said | None = None,
+        candidates: int = 1,
     ) -> Generator[PcmFrame, None, None]:
         """Say ``text``; yields each 80 ms of sound as soon as it is made.
 
         Long text is spoken line by line. ``cancelled`` is asked once a frame; closing the
         iterator cancels too. Either way the frames already yielded stay in the conversation.
-        ``said`` goes on where the text was spoken before. ``report`` tells how it went.
+        ``said`` goes on where the text was spoken before. Of several ``candidates`` for a line
+        the best is spoken (see ``engine.candidates``). ``report`` tells how it went.
 
         Raises:
             TextError: when nothing in ``text`` can be spoken.
@@ -227,7 +234,7 @@ class Conversation:
         try:
             for number, line in enumerate(lines[said.line :], said.line):
                 before = said.codes if number == said.line else said.codes[:0]
-                with contextlib.closing(self._line(line, cancelled, before)) as sounds:
+                with contextlib.closing(self._line(line, cancelled, before, candidates)) as sounds:
                     self._open = sounds
                     for codes, samples in sounds:
                         first_s = first_s or time.perf_counter() - started
@@ -243,9 +250,12 @@ class Conversation:
             audio_s = frames / self.engine.config.mimi.frame_rate_hz
             self.report = SpeechReport(text, frames, outcome, first_s, spent_s, audio_s)
 
-    def _line(self, line: str, cancelled: Callable[[], bool], said: CodeArray) -> _Frames:
+    def _line(
+        self, line: str, cancelled: Callable[[], bool], said: CodeArray, candidates: int
+    ) -> _Frames:
         """One line of speech: prefill its text, then frame after frame until it ends."""
         memory, decoder = self._memory, self._decoder
+        source: Decoder | Replay = decoder
         ids = tuple(self.engine.tokenizer.encode(self._speaker, line))
         budget = prompt.frame_budget(line, self.engine.config.mimi.frame_rate_hz)
         memory.settle_voice()
@@ -256,6 +266,11 @@ class Conversation:
         self._ended = Ended.CANCELLED
         try:
             self._catch_up()
+            if candidates > 1 and not len(said):
+                reading = best(decoder, ids, budget, candidates, cancelled)
+                if reading is None:
+                    return
+                source = Replay(decoder, reading)
             memory.begin(ids, said)
             if len(said):
                 sound = self._stream.decode(said).reshape(len(said), -1)
@@ -264,9 +279,9 @@ class Conversation:
                     return
             while len(codes) < budget.most and not cancelled():
                 if pending:
-                    decoder.feed()
+                    source.feed()
                     pending = False
-                frame, over = decoder.draw(at_least=budget.least - len(codes))
+                frame, over = source.draw(at_least=budget.least - len(codes))
                 if over:
                     self._ended = Ended.EOS
                     return

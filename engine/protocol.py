@@ -88,7 +88,7 @@ class Speak:
     """Say ``text``; ``line`` counts what was ever asked. Answered by ``Sound`` … ``Spoken``.
 
     ``part`` and ``said`` go on in the middle: the part of the text that was reached, and the codes
-    of its frames so far.
+    of its frames so far. Of several ``candidates`` the best reading is spoken.
     """
 
     conversation: int
@@ -96,6 +96,7 @@ class Speak:
     text: str
     part: int = 0
     said: bytes = b""
+    candidates: int = 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -231,10 +231,13 @@ class Worker:
         return self._frames(conversation, progress)
 
     def _frames(self, conversation: Conversation, progress: _Progress) -> Answer:
-        line = progress.request.line
+        request, line = progress.request, progress.request.line
         with contextlib.closing(
             conversation.speak(
-                progress.request.text, lambda: self._cancelled.value >= line, progress.said
+                request.text,
+                lambda: self._cancelled.value >= line,
+                progress.said,
+                request.candidates,
             )
         ) as frames:
             for frame in frames:

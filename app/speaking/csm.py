@@ -35,6 +35,8 @@ class EngineOptions:
     threads: int | None = None
     voices: Path | None = None
     """Where voices made ready are kept from one start to the next; None keeps none."""
+    candidates: int = 1
+    """Readings of a line to choose from, where the loudspeaker is far enough behind."""
 
 
 class CsmSpeech:

@@ -21,8 +21,8 @@ A = TypeVar("A", bound=Answer)
 class Line:
     """A line being spoken: what was delivered of it, part by part as the engine cuts it."""
 
-    def __init__(self, text: str, frame_bytes: int) -> None:
-        self.text, self._frame_bytes = text, frame_bytes
+    def __init__(self, text: str, frame_bytes: int, candidates: int = 1) -> None:
+        self.text, self._frame_bytes, self.candidates = text, frame_bytes, candidates
         self.link: WorkerLink | None = None
         self.number = 0
         self.asked = self.over = False

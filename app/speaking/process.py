@@ -127,6 +127,11 @@ class ProcessSpeech:
         """Folder of the voice, '' for none."""
         return str(self._options.voice or "")
 
+    @property
+    def candidates(self) -> int:
+        """Readings of a line to choose from, where there is time for them."""
+        return self._options.candidates
+
     def next_number(self) -> int:
         """A number that was never given before, growing: for conversations and lines."""
         return next(self._numbers)

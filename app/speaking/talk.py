@@ -12,6 +12,7 @@ import numpy as np
 from app.core.errors import SpeechError
 from app.core.turn import CancelToken
 from app.core.types import FloatArray, SpokenLine
+from app.speaking.ahead import Ahead
 from app.speaking.csm import ASSISTANT, USER
 from app.speaking.kept import Kept, KeptLine
 from app.speaking.line import Line, expect
@@ -37,6 +38,7 @@ class ProcessConversation:
         self._listened = np.zeros(0, np.float32)  # what the worker has of the user's next line
         self._life = 0
         self._line: SpokenLine | None = None
+        self._ahead = Ahead(speech.candidates)
         self._open: Line | None = None
         self._ask(None)
         weakref.finalize(self, speech.forgotten.append, self._number).atexit = False
@@ -59,6 +61,7 @@ class ProcessConversation:
     def hear(self, text: str, at_24k: FloatArray) -> None:
         """Add the user's line with its sound to the context."""
         self._listened = np.zeros(0, np.float32)
+        self._ahead.begin_turn()
         self._add(USER, text, at_24k)
 
     def recall(self, text: str, at_24k: FloatArray) -> None:
@@ -110,7 +113,7 @@ class ProcessConversation:
         self._settle()
         self._line = None
         self._speech.speaking = self
-        line = self._open = Line(text, self._frame_bytes)
+        line = self._open = Line(text, self._frame_bytes, self._ahead.candidates(text))
         try:
             yield from self._frames(line, cancel)
         finally:
@@ -144,7 +147,8 @@ class ProcessConversation:
             if cancel.cancelled:
                 link.cancel(line.number)
 
-        link.send(protocol.Speak(self._number, line.number, line.text, part, said), patience_s)
+        request = protocol.Speak(self._number, line.number, line.text, part, said, line.candidates)
+        link.send(request, patience_s)
         line.asked = True
         while not line.over:
             answer = link.receive(patience_s, look)
@@ -168,6 +172,7 @@ class ProcessConversation:
         if line.frames:
             self._kept.speak(line.kept())
             self._line = line.report()
+            self._ahead.made(self._line, line.candidates)
         if line.unheard:
             self._ask_if_alive(protocol.Unhear(self._number, line.unheard))
 

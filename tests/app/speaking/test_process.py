@@ -16,6 +16,7 @@ from app.core.errors import ModelMissingError, SpeechError
 from app.core.turn import CancelToken, TurnId
 from app.core.types import FloatArray
 from app.speaking import process
+from app.speaking.ahead import Ahead
 from app.speaking.csm import CsmConversation, EngineOptions
 from app.speaking.link import WorkerLostError
 from app.speaking.process import ProcessConversation, ProcessSpeech
@@ -147,6 +148,18 @@ def test_what_was_listened_to_goes_over_once_and_changes_nothing(
     for conversation in (ours, theirs):
         conversation.hear("Hello.", heard)
     assert np.array_equal(say(ours), say(theirs))
+
+
+def test_readings_are_asked_for_where_there_is_time_and_when_they_are_wanted(
+    fate: Fate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Ahead, "candidates", lambda self, text: self._most)
+    speech = ProcessSpeech(EngineOptions(Path("nowhere"), candidates=2))
+    ours, theirs = speech.conversation(), fate.engine.conversation(None)
+    told = [frame.samples for frame in theirs.speak("Yes.", candidates=2)]
+    assert np.array_equal(say(ours, "Yes."), np.concatenate(told))
+    (asked,) = [one for one in fate.requests[0] if isinstance(one, protocol.Speak)]
+    assert asked.candidates == 2
 
 
 def test_a_worker_that_dies_while_listening_is_no_loss(fate: Fate, speech: ProcessSpeech) -> None:

@@ -1,0 +1,119 @@
+"""Several readings of a line: the best is spoken, and of the others nothing stays."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+import torch
+
+from engine import candidates
+from engine.candidates import Reading
+from engine.csm.prompt import FrameBudget
+from engine.generator import Conversation, SpeechEngine
+from engine.types import Ended, Sampling
+from tests.engine.tiny import tiny_engine, tiny_segment, tiny_voice
+
+TEXT = "This is a line."
+
+
+@pytest.fixture(scope="module")
+def engine() -> SpeechEngine:
+    return tiny_engine(sampling=Sampling(temperature=1.0, top_k=20))
+
+
+@pytest.fixture
+def found(monkeypatch: pytest.MonkeyPatch) -> list[Reading | None]:
+    """What was read, in order."""
+    readings: list[Reading | None] = []
+    real = candidates._read
+
+    def noted(*args: object) -> Reading | None:
+        readings.append(real(*args))  # type: ignore[arg-type]
+        return readings[-1]
+
+    monkeypatch.setattr(candidates, "_read", noted)
+    return readings
+
+
+def begun(engine: SpeechEngine) -> Conversation:
+    conversation = engine.conversation(tiny_voice(), seed=4)
+    conversation.add(tiny_segment(5))
+    return conversation
+
+
+def cached(conversation: Conversation) -> torch.Tensor:
+    saved = conversation._decoder.save(0, conversation.positions)
+    return torch.stack((saved.keys, saved.values))
+
+
+def test_an_end_in_time_comes_before_an_end_and_that_before_likelihood() -> None:
+    budget = FrameBudget(least=2, expected=4, most=9)
+
+    def reading(frames: int, likelihood: float, ended: bool) -> Reading:
+        return Reading(np.ones((frames, 4), np.int64), likelihood, ended)
+
+    worst_first = [
+        reading(9, -1.0, ended=False),
+        reading(6, -5.0, ended=True),
+        reading(6, -2.0, ended=True),
+        reading(3, -9.0, ended=True),
+        reading(4, -8.0, ended=True),
+    ]
+    ranks = [one.rank(budget) for one in worst_first]
+    assert ranks == sorted(ranks)
+
+
+def test_the_best_reading_is_spoken_as_if_it_were_the_only_one(
+    engine: SpeechEngine, found: list[Reading | None]
+) -> None:
+    lived = begun(engine)
+    frames = list(lived.speak(TEXT, candidates=3))
+    assert len(found) == 3
+    readings = [one for one in found if one is not None]
+    assert len({one.codes.tobytes() for one in readings}) == 3
+    spoken = np.stack([frame.codes for frame in frames])
+    chosen = [one for one in readings if np.array_equal(one.codes[: len(spoken)], spoken)]
+    assert len(chosen) == 1
+    told = begun(engine)
+    told.respoken(TEXT, spoken)
+    assert told.positions == lived.positions
+    torch.testing.assert_close(cached(lived), cached(told), atol=2e-5, rtol=0)
+    sound = np.concatenate([frame.samples for frame in frames])
+    np.testing.assert_allclose(sound, engine.codec.decode(spoken), atol=1e-5)
+
+
+def test_the_likelihood_is_that_of_plain_log_probabilities(engine: SpeechEngine) -> None:
+    logits = np.random.default_rng(0).normal(0, 3, (4, 35)).astype(np.float32)
+    frame = np.array([1, 2, 3, 34])
+    expected = torch.from_numpy(logits).log_softmax(-1)[torch.arange(4), torch.from_numpy(frame)]
+    assert candidates._log_probability(logits, frame) == pytest.approx(float(expected.mean()), 1e-4)
+
+
+@pytest.mark.parametrize("looks", [0, 3, 60])
+def test_a_line_given_up_while_it_is_chosen_leaves_no_trace(
+    engine: SpeechEngine, looks: int
+) -> None:
+    lived, asked = begun(engine), itertools.count()
+    before = cached(lived)
+    assert not list(lived.speak(TEXT, lambda: next(asked) >= looks, candidates=3))
+    assert torch.equal(cached(lived), before)
+    assert lived.report is not None and lived.report.ended is Ended.CANCELLED
+
+
+def test_a_chosen_line_that_is_cut_is_kept_as_far_as_it_was_heard(engine: SpeechEngine) -> None:
+    lived = begun(engine)
+    frames = lived.speak(TEXT, candidates=2)
+    heard = np.stack([next(frames).codes for _ in range(3)])
+    frames.close()
+    told = begun(engine)
+    told.respoken(TEXT, heard)
+    torch.testing.assert_close(cached(lived), cached(told), atol=2e-5, rtol=0)
+
+
+def test_one_candidate_is_the_plain_line(engine: SpeechEngine, found: list[Reading | None]) -> None:
+    one, other = begun(engine), begun(engine)
+    ours = [frame.codes for frame in one.speak(TEXT, candidates=1)]
+    assert np.array_equal(ours, [frame.codes for frame in other.speak(TEXT)])
+    assert not found
