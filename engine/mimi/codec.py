@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from engine.config import MimiConfig
-from engine.mimi.decoder import Decoder
+from engine.mimi.decoder import Decoder, codebooks
 from engine.mimi.encoder import Encoder
 from engine.mimi.memory import Snapshot, StreamMemory
 from engine.mimi.modules import build_mimi
@@ -225,6 +225,7 @@ class _Networks:
         self.config, self.device = config, device
         self._state, self._half = state, half
         self._lock = threading.Lock()
+        self._tables = codebooks(state, config)
         self._decoder: Decoder | None = None
         self._encoder: Encoder | None = None
 
@@ -232,14 +233,14 @@ class _Networks:
     def decoder(self) -> Decoder:
         with self._lock, torch.inference_mode():
             if self._decoder is None:
-                self._decoder = Decoder(self._state, self.config, self.device, half=self._half)
+                self._decoder = Decoder(self._state, self._tables, self.config, half=self._half)
             return self._decoder
 
     @property
     def encoder(self) -> Encoder:
         with self._lock, torch.inference_mode():
             if self._encoder is None:
-                self._encoder = Encoder(self._state, self.config, self.device)
+                self._encoder = Encoder(self._state, self._tables, self.config)
             return self._encoder
 
 

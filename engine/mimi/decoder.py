@@ -27,17 +27,15 @@ class Decoder:
 
     Args:
         weights: the codec's tensors under Kyutai's names; they are copied.
+        tables: their ``codebooks``.
         config: sizes.
-        device: where the weights go.
         half: whether weights whose reading takes the time are kept in fp16.
     """
 
-    def __init__(
-        self, weights: Weights, config: MimiConfig, device: torch.device, *, half: bool
-    ) -> None:
-        self._config, self._device = config, device
-        self._table = codebooks(weights, config).flatten(0, 1)
-        self._starts = torch.arange(config.codebooks, device=device) * config.codebook_size
+    def __init__(self, weights: Weights, tables: Tensor, config: MimiConfig, *, half: bool) -> None:
+        self._config, self._device = config, tables.device
+        self._table = tables.flatten(0, 1)
+        self._starts = torch.arange(config.codebooks, device=tables.device) * config.codebook_size
         names = [f"quantizer.rvq_{part}.output_proj.weight" for part in ("first", "rest")]
         self._project = Packed(torch.cat([weights[name][..., 0] for name in names], 1), half=half)
         spread = weights["upsample.convtr.convtr.convtr.weight"][:, 0].T.contiguous()

@@ -11,7 +11,6 @@ from torch.nn import functional
 
 from engine.config import MimiConfig
 from engine.mimi.attention import RingTransformer
-from engine.mimi.decoder import codebooks
 from engine.mimi.memory import StreamMemory
 from engine.mimi.packed import Packed
 from engine.mimi.rows import Conv, Residual, Weights, conv, down_conv, residual
@@ -22,18 +21,18 @@ class Encoder:
 
     Args:
         weights: the codec's tensors under Kyutai's names; they are copied.
+        tables: their ``codebooks``.
         config: sizes.
-        device: where the weights go.
     """
 
-    def __init__(self, weights: Weights, config: MimiConfig, device: torch.device) -> None:
-        self._config, self._device = config, device
+    def __init__(self, weights: Weights, tables: Tensor, config: MimiConfig) -> None:
+        self._config, self._device = config, tables.device
         self._first, self._blocks, self._last = _seanet(weights, config)
         self._transformer = RingTransformer(weights, "encoder_transformer", config, half=False)
         self._gather = down_conv(weights, "downsample.conv.conv.conv", rows=2)
         names = [f"quantizer.rvq_{part}.input_proj.weight" for part in ("first", "rest")]
         self._project = Packed(torch.cat([weights[name][..., 0] for name in names]))
-        self._tables = codebooks(weights, config).unbind()
+        self._tables = tables.unbind()
         self._nearness = [Packed(table, -0.5 * table.square().sum(1)) for table in self._tables]
 
     def memory(self, frames: int) -> StreamMemory:
