@@ -1,6 +1,6 @@
 """Every size of the engine's networks, as frozen data: nothing below is hard-wired elsewhere.
 
-The presets are the two models that Parley knows by name; checkpoints bring their own sizes in
+The presets are the models that Parley knows by name; checkpoints bring their own sizes in
 their ``config.json`` (see ``engine.weights``), so larger relatives need no code.
 """
 
@@ -161,16 +161,33 @@ CSM_NANO = CsmConfig(
     mimi=MIMI_NANO,
 )
 
-_PRESETS = {config.name: config for config in (CSM_1B, CSM_NANO)}
+MISO_8B = CsmConfig(
+    name="miso-8b",
+    backbone=TransformerConfig(
+        layers=32, width=4096, heads=32, kv_heads=8, head_dim=128, ffn=14_336, max_positions=2048
+    ),
+    depth=TransformerConfig(
+        layers=8, width=1536, heads=24, kv_heads=6, head_dim=64, ffn=6912, max_positions=33
+    ),
+    text_vocab=128_256,
+    audio_vocab=2051,
+    codebooks=32,
+    mimi=MIMI,
+    template_space=True,
+)
+"""MisoTTS, CSM's larger relative: the same architecture and codec, another text template."""
+
+PRESETS = (CSM_1B, CSM_NANO, MISO_8B)
+"""The models that are known by name."""
 
 
 def preset(name: str) -> CsmConfig:
-    """The sizes known under ``name`` (``csm-1b`` or ``csm-nano``).
+    """The sizes known under ``name`` (``csm-1b``, ``csm-nano`` or ``miso-8b``).
 
     Raises:
         KeyError: for any other name.
     """
-    return _PRESETS[name]
+    return {config.name: config for config in PRESETS}[name]
 
 
 def tiny(codebooks: int = 4, **changes: object) -> CsmConfig:

@@ -11,8 +11,8 @@ from dataclasses import replace
 
 from engine.config import (
     CSM_1B,
-    CSM_NANO,
     MIMI,
+    PRESETS,
     CsmConfig,
     MimiConfig,
     RopeScaling,
@@ -54,7 +54,7 @@ def read_config(values: Values, name: str) -> CsmConfig | None:
 
 def named(config: CsmConfig, name: str) -> CsmConfig:
     """``config`` under the preset's name when the sizes are a preset's, else under ``name``."""
-    for known in (CSM_1B, CSM_NANO):
+    for known in PRESETS:
         if _canonical(config) == _canonical(known):
             return replace(config, name=known.name)
     return replace(config, name=name)

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from engine.config import CSM_1B, TransformerConfig
+from engine.config import CSM_1B, MISO_8B, TransformerConfig
 
 FLAVORS: dict[str, TransformerConfig] = {
     "llama-1B": CSM_1B.backbone,
     "llama-100M": CSM_1B.depth,
     # The larger relative: sizes as published; its names for them are not verified here, which
     # matters little because shapes alone identify a flavor as well (``load._inferred``).
-    "llama-8B": replace(CSM_1B.backbone, layers=32, width=4096, head_dim=128, ffn=14_336),
-    "llama-300M": replace(
-        CSM_1B.depth, layers=8, width=1536, heads=24, kv_heads=6, head_dim=64, ffn=6912
-    ),
+    "llama-8B": MISO_8B.backbone,
+    "llama-300M": MISO_8B.depth,
 }
 
 SPACED_FLAVOR = "llama-8B"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections import namedtuple
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -88,8 +88,8 @@ def test_a_packed_file_gives_the_same_model(folder: Path, precision: Precision) 
 def test_the_packed_weights_are_used_where_they_are_mapped(folder: Path) -> None:
     load(folder, Precision.FP32)
     model = load(folder, Precision.FP32)
-    attention = model.backbone.layers[0].attn
-    q, k = attention.q.weight, attention.k.weight
+    weights = dict(model.named_parameters())
+    q, k = (weights[f"backbone.layers.0.attn.{part}.weight"] for part in "qk")
     assert q.untyped_storage().data_ptr() == k.untyped_storage().data_ptr()
     assert k.data_ptr() == q.data_ptr() + q.nbytes  # one matrix, not two
     assert isinstance(make_decoder(model, Sampling(), 0), EagerDecoder)
@@ -127,8 +127,7 @@ def test_a_damaged_one_is_made_again(folder: Path, size: int) -> None:
 
 
 def test_a_full_disk_is_no_error(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    usage = namedtuple("usage", "total used free")
-    monkeypatch.setattr(packing.shutil, "disk_usage", lambda _: usage(1, 1, 0))
+    monkeypatch.setattr(packing.shutil, "disk_usage", lambda _: SimpleNamespace(free=0))
     load(folder, Precision.BF16)
     assert not packed_files(folder)
 
