@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 ORPHANED = 3
 """Exit code of a worker whose parent is gone."""
 
+PAUSE_S = 0.1
+"""Nothing asked for so long is a pause; the next line of an answer comes sooner."""
+
 _log = logging.getLogger("parley.worker")
 
 
@@ -100,8 +103,9 @@ class Worker:
         """Serve until the end; the exit code: 0 when asked to end, 1 after a crash."""
         try:
             while True:
-                while not self._connection.poll(0.0) and self._rest():
-                    pass  # a request waits for no more than one bite of that
+                pause_s = PAUSE_S
+                while not self._connection.poll(pause_s) and self._rest():
+                    pause_s = 0.0  # a request waits for no more than one bite of that
                 request: Request = self._connection.recv()
                 if isinstance(request, protocol.Quit):
                     return 0

@@ -15,7 +15,9 @@ from engine.csm.memory import CROWDED, ROOMY, Memory, Place
 from engine.csm.model import CsmModel
 from engine.csm.prompt import Prepared, renumbered
 from engine.csm.rebuild import BITE, Rebuild
-from engine.runtime.decoder import Prefix
+from engine.runtime.ahead import StaticDecoder
+from engine.runtime.decoder import Decoder, Prefix
+from engine.runtime.decoders import make_decoder, stage_of
 from engine.runtime.eager import EagerDecoder
 from engine.types import Sampling
 from tests.engine.tiny import tiny_engine
@@ -38,6 +40,11 @@ class Counting(EagerDecoder):
         super().read(ids, codes)  # type: ignore[arg-type]
 
 
+def static(model: CsmModel, sampling: Sampling, seed: int) -> Decoder:
+    """What runs on a card, on the CPU."""
+    return StaticDecoder(stage_of(model), sampling, seed)
+
+
 def line(frames: int, seed: int = 0, letters: int = 5) -> Prepared:
     """A line of somebody else, without a frame of zeros."""
     rng = np.random.default_rng(seed)
@@ -45,7 +52,7 @@ def line(frames: int, seed: int = 0, letters: int = 5) -> Prepared:
     return Prepared(ids, rng.integers(1, 32, (frames, 4)))
 
 
-def voice_of(decoder: EagerDecoder, seed: int = 99) -> Prefix:
+def voice_of(decoder: Decoder, seed: int = 99) -> Prefix:
     prompt = line(12, seed)
     decoder.read(prompt.ids, np.concatenate((prompt.codes, np.zeros((1, 4), np.int64))))
     prefix = decoder.save(0, decoder.length)
@@ -58,12 +65,12 @@ def fresh(model: CsmModel, kind: type[EagerDecoder] = EagerDecoder) -> tuple[Mem
     return Memory(decoder, voice_of(decoder)), decoder
 
 
-def bits(decoder: EagerDecoder) -> Tensor:
+def bits(decoder: Decoder) -> Tensor:
     saved = decoder.save(0, decoder.length)
     return torch.stack((saved.keys, saved.values))
 
 
-def say(memory: Memory, decoder: EagerDecoder, ids: tuple[int, ...], frames: int) -> None:
+def say(memory: Memory, decoder: Decoder, ids: tuple[int, ...], frames: int) -> None:
     """Speak a line of so many frames, as the loop does."""
     memory.begin(ids, np.zeros((0, 4), np.int64))
     codes: list[np.ndarray] = []
@@ -178,7 +185,8 @@ def test_any_sequence_leaves_bit_for_bit_what_its_survivors_leave(
     assert memory.turn_frames == sum(spoken)
 
 
-@settings(max_examples=25, deadline=None)
+@pytest.mark.parametrize("kind", ["plain", "static", "this machine's"])
+@settings(max_examples=12, deadline=None)
 @given(
     steps=st.lists(
         st.tuples(
@@ -189,10 +197,12 @@ def test_any_sequence_leaves_bit_for_bit_what_its_survivors_leave(
     )
 )
 def test_a_window_rebuilt_in_any_pause_is_what_its_lines_alone_give(
-    model: CsmModel, steps: list[tuple[str, int]]
+    model: CsmModel, kind: str, steps: list[tuple[str, int]]
 ) -> None:
-    memory, decoder = fresh(model)
-    voices = [decoder.save(0, decoder.length), voice_of(EagerDecoder(model, SAMPLING, 1), seed=5)]
+    make = {"plain": EagerDecoder, "static": static, "this machine's": make_decoder}[kind]
+    decoder = make(model, SAMPLING, 1)
+    memory = Memory(decoder, voice_of(decoder))
+    voices = [decoder.save(0, decoder.length), voice_of(make(model, SAMPLING, 1), seed=5)]
     voice, marks = 0, list[Place]()
     for number, (step, much) in enumerate(steps):
         if step == "add":
@@ -216,7 +226,7 @@ def test_a_window_rebuilt_in_any_pause_is_what_its_lines_alone_give(
             memory.change_voice(voices[voice], memory.history)
         assert memory.positions <= decoder.capacity
     memory.settle_voice()
-    plain = EagerDecoder(model, SAMPLING, 1)
+    plain = make(model, SAMPLING, 1)
     told = Memory(plain, voices[voice])
     for kept in memory.history:
         assert told.add(kept)
