@@ -29,8 +29,8 @@ class Matrix(Protocol):
         """(T, M) → (T, N)."""
         ...
 
-    def onto(self, x: Tensor, base: Tensor) -> Tensor:
-        """The product added to ``base`` (T, N), which is left as it is."""
+    def add_to(self, base: Tensor, x: Tensor) -> Tensor:
+        """``base`` (T, N), to which the product was added in place."""
         ...
 
 
@@ -42,14 +42,18 @@ def bind(stored: Stored, dtype: torch.dtype) -> Matrix:
     """
     device = stored.weight.device
     if stored.format is Format.INT8 and _has("_weight_int8pack_mm", device):
-        return _Int8(stored, dtype)
+        product = _Int8(stored, dtype)
+        if _works(product, stored, dtype):
+            return product
     if stored.format is Format.INT4:
         if device.type == "cpu":
             return _Int4(stored, dtype, _pack_for_cpu(stored), "_weight_int4pack_mm_for_cpu")
         tiles = next((n for n in _INNER_TILES if stored.shape[1] % (16 * n) == 0), 0)
         if tiles and dtype == torch.bfloat16 and _has("_weight_int4pack_mm", device):
             packed = torch.ops.aten._convert_weight_to_int4pack(stored.weight, tiles)
-            return _Int4(stored, dtype, packed, "_weight_int4pack_mm")
+            product = _Int4(stored, dtype, packed, "_weight_int4pack_mm")
+            if _works(product, stored, dtype):
+                return product
     weight = stored.dense(dtype)
     if device.type == "cpu" and dtype == torch.bfloat16 and torch.backends.mkldnn.is_available():
         return _OneDnn(weight)
@@ -61,13 +65,13 @@ class _Dense:
 
     def __init__(self, weight: Tensor) -> None:
         self._weight = weight
-        self._adds = weight.is_cuda  # one kernel less there; elsewhere the plain sum is as fast
+        self._adds = weight.is_cuda  # one kernel less there; elsewhere two are as fast
 
     def __call__(self, x: Tensor) -> Tensor:
         return F.linear(x, self._weight)
 
-    def onto(self, x: Tensor, base: Tensor) -> Tensor:
-        return torch.addmm(base, x, self._weight.t()) if self._adds else base + self(x)
+    def add_to(self, base: Tensor, x: Tensor) -> Tensor:
+        return base.addmm_(x, self._weight.t()) if self._adds else base.add_(self(x))
 
 
 class _OneDnn:
@@ -81,8 +85,8 @@ class _OneDnn:
     def __call__(self, x: Tensor) -> Tensor:
         return self._product(x, self._weight, None, "none", [], "")
 
-    def onto(self, x: Tensor, base: Tensor) -> Tensor:
-        return base + self(x)
+    def add_to(self, base: Tensor, x: Tensor) -> Tensor:
+        return base.add_(self(x))
 
 
 class _Int8:
@@ -97,8 +101,8 @@ class _Int8:
             return torch.ops.aten._weight_int8pack_mm(x, self._weight, self._scales)
         return F.linear(x, self._weight.to(x.dtype)) * self._scales
 
-    def onto(self, x: Tensor, base: Tensor) -> Tensor:
-        return base + self(x)
+    def add_to(self, base: Tensor, x: Tensor) -> Tensor:
+        return base.add_(self(x))
 
 
 class _Int4:
@@ -114,12 +118,23 @@ class _Int4:
     def __call__(self, x: Tensor) -> Tensor:
         return self._kernel(x, self._packed, self._group, self._both)
 
-    def onto(self, x: Tensor, base: Tensor) -> Tensor:
-        return base + self(x)
+    def add_to(self, base: Tensor, x: Tensor) -> Tensor:
+        return base.add_(self(x))
 
 
 def _pack_for_cpu(stored: Stored) -> Tensor:
     return torch.ops.aten._convert_weight_to_int4pack_for_cpu(stored.codes().int(), 1)
+
+
+def _works(product: Matrix, stored: Stored, dtype: torch.dtype) -> bool:
+    """Whether this card has the kernel that is registered: some need newer ones."""
+    try:
+        product(torch.zeros(1, stored.shape[1], dtype=dtype, device=stored.weight.device))
+    except RuntimeError as error:
+        if isinstance(error, torch.OutOfMemoryError):
+            raise
+        return False
+    return True
 
 
 def _has(op: str, device: torch.device) -> bool:

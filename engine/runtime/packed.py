@@ -179,7 +179,7 @@ def _write(file: BinaryIO, state: Mapping[str, Tensor]) -> None:
     file.write(struct.pack("<Q", len(raw)) + raw)
     for name in order:
         data = state[name].detach().cpu().contiguous().view(-1).view(torch.uint8)
-        file.write(memoryview(data.numpy()))
+        data.numpy().tofile(file)
 
 
 def _digest(checkpoint: Checkpoint) -> str:

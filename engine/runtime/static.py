@@ -84,15 +84,15 @@ class StaticFrame:
         """How ``draw`` draws from now on; nothing is captured anew."""
         count = min(candidates(self.config.audio_vocab, sampling.top_k), self.count)
         depth = sampling.depth_temperature
-        self._temperature[0] = sampling.temperature
-        self._temperature[1] = sampling.temperature if depth is None else depth
+        self._temperature[:1].fill_(sampling.temperature)
+        self._temperature[1:].fill_(sampling.temperature if depth is None else depth)
         self._last_kept.fill_((min(sampling.top_k, count) if sampling.top_k > 0 else count) - 1)
-        self._ranks[:count] = 0.0
-        self._ranks[count:] = -torch.inf
+        self._ranks[:count].fill_(0.0)
+        self._ranks[count:].fill_(-torch.inf)
 
     def set_may_end(self, may_end: bool) -> None:
         """Whether the next frames may end the line."""
-        self._first_mask[0] = 0.0 if may_end else -torch.inf
+        self._first_mask[:1].fill_(0.0 if may_end else -torch.inf)
 
     def frame(self, bucket: int) -> None:
         """Put ``codes`` into the cache and draw the frame after it."""
@@ -174,7 +174,7 @@ class StaticFrame:
         logits = torch.add(self._first_mask, self.weights.head(self.hidden)[0])
         scale = torch.where(drawn, self._temperature[:1], one)
         code = pick(logits, scale, torch.where(drawn, noise[0], first_rank))
-        code = torch.where(logits.softmax(0)[:1] > END_PROBABILITY, 0, code)
+        code = code.masked_fill(logits.softmax(0)[:1] > END_PROBABILITY, 0)
         # Where the end is forbidden, code 0 has no probability: this is False then.
         ending = code == 0
         drawn = depth_drawn & ~ending
@@ -285,18 +285,18 @@ def _rotated(
     """
     time, size = x.shape[0], config.head_dim
     all_heads = layer.qkv(_norm(x, layer.attn_norm, config)).view(time, -1, size)
-    exact = all_heads.float()
-    turned = torch.addcmul(exact * cos, exact.roll(size // 2, -1), sin).to(x.dtype)
+    # In fp32, like ``rotate``: the tables are, and the products are taken in their type.
+    turned = torch.addcmul(all_heads * cos, all_heads.roll(size // 2, -1), sin).to(x.dtype)
     queries, new = turned.split((config.heads, 2 * config.kv_heads), dim=1)
     queries = queries.transpose(0, 1).reshape(1, config.kv_heads, -1, size)
     return queries, new.view(time, 2, config.kv_heads, size).permute(1, 2, 0, 3)
 
 
 def _finished(layer: Layer, config: TransformerConfig, x: Tensor, attended: Tensor) -> Tensor:
-    """The rest of a block after its attention: x (T, D) and attended (T, H · d) → (T, D)."""
-    x = layer.out.onto(attended, x)
+    """The rest of a block after its attention: x (T, D), changed in place, with (T, H · d)."""
+    x = layer.out.add_to(x, attended)
     gate, up = layer.gate_up(_norm(x, layer.mlp_norm, config)).chunk(2, dim=-1)
-    return layer.down.onto(F.silu(gate) * up, x)
+    return layer.down.add_to(x, F.silu(gate) * up)
 
 
 def _norm(x: Tensor, scale: Tensor, config: TransformerConfig) -> Tensor:
