@@ -29,6 +29,7 @@ from engine.normalise import speakable
 from engine.parts import EngineParts
 from engine.runtime.decoder import Decoder
 from engine.runtime.decoders import make_decoder
+from engine.sounding import Sounding
 from engine.types import (
     CodeArray,
     Ended,
@@ -44,8 +45,6 @@ from engine.voice_store import state_of_files
 
 ASSISTANT = 0
 """The speaker number of the voice that the engine speaks with, unless its prompt says another."""
-SOMEBODY = 2
-"""The speaker number of lines in a voice that was exchanged; the user's is 1."""
 
 _Frames = Generator[tuple[CodeArray, FloatArray], None, None]
 
@@ -105,8 +104,7 @@ class Conversation:
         self._memory = Memory(
             decoder, engine.voices.prefix(voice, lambda: decoder) if voice else None
         )
-        self._stream, self._listener = engine.codec.stream(), Listener(engine.codec)
-        self._unsounded = False  # whether the stream has yet to go through the turn's speech
+        self._sound, self._listener = Sounding(engine.codec), Listener(engine.codec)
         self._marks = Marks()
         self._open: _Frames | None = None
         self._ended = Ended.EOS
@@ -142,8 +140,7 @@ class Conversation:
         if segment.codes is None and segment.audio is not None:
             segment = replace(segment, codes=self._listener.finish(segment.audio))
         prepared = self.engine.prepare(segment)
-        self._stream.reset()
-        self._unsounded = False
+        self._sound.begin()
         self._memory.add(prepared)
         self._memory.new_turn()
         return prepared
@@ -156,7 +153,7 @@ class Conversation:
         self._settle()
         ids = tuple(self.engine.tokenizer.encode(self._speaker, line))
         self._memory.add(Prepared(ids, codes))
-        self._unsounded = True
+        self._sound.behind = True
 
     def mark(self) -> int:
         """The present place, for ``back_to``. The last 16 marks are kept."""
@@ -174,12 +171,12 @@ class Conversation:
         self._settle()
         place, self._decoder.noise = self._marks.back_to(mark)
         self._memory.back_to(place)
-        self._unsounded = True
+        self._sound.behind = True
 
     def keep_heard(self, frames: int) -> None:
         """Cut all speech since the last ``add`` to its first ``frames`` frames, exactly."""
         self._settle()
-        self._unsounded = self._memory.keep(frames) or self._unsounded
+        self._sound.behind = self._memory.keep(frames) or self._sound.behind
 
     def make_do(self) -> None:
         """Forget the older half of the lines, after memory ran out."""
@@ -199,10 +196,9 @@ class Conversation:
         prompt, not like them.
         """
         self._settle()
-        voices, tokenizer, before = self.engine.voices, self.engine.tokenizer, self._speaker
-        prefix = voices.prefix(voice, self._decoder.spare) if voice is not None else None
-        ours, theirs = (tokenizer.encode(speaker, "A") for speaker in (before, SOMEBODY))
-        lines = [prompt.renumbered(line, ours, theirs) for line in self._memory.history]
+        engine = self.engine
+        prefix = engine.voices.prefix(voice, self._decoder.spare) if voice is not None else None
+        lines = [engine.of_somebody(line, self._speaker) for line in self._memory.history]
         self._memory.change_voice(prefix, lines)
         self.voice = voice
         self._speaker = voice.prompt.speaker if voice is not None else ASSISTANT
@@ -265,7 +261,7 @@ class Conversation:
         start = memory.positions
         self._ended = Ended.CANCELLED
         try:
-            self._catch_up()
+            self._sound.catch_up(memory.turn_lines)
             if candidates > 1 and not len(said):
                 reading = best(decoder, ids, budget, candidates, cancelled)
                 if reading is None:
@@ -273,7 +269,7 @@ class Conversation:
                 source = Replay(decoder, reading)
             memory.begin(ids, said)
             if len(said):
-                sound = self._stream.decode(said).reshape(len(said), -1)
+                sound = self._sound.decode(said).reshape(len(said), -1)
                 if [guard.stuck(*frame) for frame in zip(said, sound, strict=True)][-1]:
                     self._ended = Ended.GUARD
                     return
@@ -287,7 +283,7 @@ class Conversation:
                     return
                 pending = True
                 codes.append(frame)
-                samples = self._stream.decode(frame[None])
+                samples = self._sound.decode(frame[None])
                 yield frame, samples
                 if guard.stuck(frame, samples):
                     self._ended = Ended.GUARD
@@ -299,14 +295,6 @@ class Conversation:
                 memory.end(ids, np.stack(codes), pending=pending)
             else:
                 memory.rollback(start)
-
-    def _catch_up(self) -> None:
-        """Lead the stream through what this turn has spoken, when it was set back."""
-        if self._unsounded:
-            self._stream.reset()
-            for line in self._memory.turn_lines:
-                self._stream.decode(line.codes)
-            self._unsounded = False
 
     def _settle(self) -> None:
         """End a line that whoever asked for it left in the middle."""

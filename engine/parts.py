@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from engine.csm.model import CsmModel
     from engine.mimi.codec import MimiCodec
 
+SOMEBODY = 2
+"""The speaker number of lines in a voice that was exchanged; the user's is 1."""
+
 
 class EngineParts:
     """Network, codec and tokenizer of one model, and the voices made ready with them."""
@@ -59,6 +62,11 @@ class EngineParts:
     def prepare_voice(self, voice: Voice) -> Prepared:
         """``prepare`` for a voice prompt, encoded once per voice object."""
         return self.voices.line(voice)
+
+    def of_somebody(self, line: Prepared, speaker: int) -> Prepared:
+        """A line of ``speaker`` as one of ``SOMEBODY``; any other line as it is."""
+        ours, theirs = (self.tokenizer.encode(number, "A") for number in (speaker, SOMEBODY))
+        return prompt.renumbered(line, ours, theirs)
 
     def keep_voices(self, folder: Path, name: str) -> None:
         """Keep voices made ready in a folder from now on; ``name`` tells files and precision."""

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from engine import generator
 from engine.csm.memory import CROWDED
 from engine.generator import Conversation, SpeechEngine
+from engine.parts import SOMEBODY
 from engine.runtime.eager import EagerDecoder
 from engine.types import PcmFrame, Sampling, Segment, Voice
 from tests.engine.tiny import tiny_engine, tiny_segment, tiny_voice
@@ -240,7 +241,7 @@ def test_another_voice_is_there_for_the_next_line_and_the_old_one_is_somebody_el
     assert lived._decoder.noise == noise
     told = engine.conversation(other, seed=2)
     told.add(tiny_segment(6))
-    told.add(Segment(generator.SOMEBODY, "Yes.", codes=codes))
+    told.add(Segment(SOMEBODY, "Yes.", codes=codes))
     told._decoder.noise = noise
     ours, theirs = say(lived, "So."), say(told, "So.")
     assert [frame.codes.tolist() for frame in ours] == [frame.codes.tolist() for frame in theirs]

@@ -137,6 +137,14 @@ def test_the_folder_keeps_its_limit_and_loses_what_was_used_longest_ago(
     assert left == ["0", "1", "3"]
 
 
+def test_the_decoder_of_this_machine_takes_what_it_gave(tmp_path: Path) -> None:
+    first = cache(kept(tmp_path), sung())
+    (path,) = files(tmp_path)
+    written = path.stat().st_ino
+    assert torch.equal(cache(kept(tmp_path), sung()), first)
+    assert path.stat().st_ino == written  # found good, not written anew
+
+
 def test_a_folder_that_cannot_be_written_is_no_trouble(tmp_path: Path, read: list[int]) -> None:
     blocked = tmp_path / "file"
     blocked.write_text("not a folder")
