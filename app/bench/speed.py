@@ -7,7 +7,8 @@ from typing import Any
 
 _COLUMNS = (
     ("RTF", "rtf", ".3f"),
-    ("frame p50", "frame_ms_p50", ".1f"),
+    ("frame min", "frame_ms_min", ".1f"),
+    ("p50", "frame_ms_p50", ".1f"),
     ("p99", "frame_ms_p99", ".1f"),
     ("feed", "feed_ms", ".1f"),
     ("draw", "draw_ms", ".1f"),

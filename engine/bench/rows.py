@@ -66,6 +66,7 @@ class Row:
 
     Attributes:
         rtf: mean time of a frame over the sound in it.
+        frame_ms_min: the fastest frame, which a busy machine spoils least.
         feed_ms: median, like ``draw_ms`` and ``mimi_ms``, seen from the host.
         first_audio_ms: median, after the text of a line, as its users wait for it.
         prefill_text_ms: the line's text alone, after a context in the cache.
@@ -85,6 +86,7 @@ class Row:
     precision: str
     device: str
     rtf: float
+    frame_ms_min: float
     frame_ms_p50: float
     frame_ms_p99: float
     feed_ms: float | None
@@ -130,6 +132,7 @@ def make_row(
         precision=about.precision,
         device=about.device,
         rtf=mean_s * about.rate_hz,
+        frame_ms_min=min(frames) * 1000,
         frame_ms_p50=float(np.percentile(frames, 50)) * 1000,
         frame_ms_p99=float(np.percentile(frames, 99)) * 1000,
         feed_ms=parts["feed"],

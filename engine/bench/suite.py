@@ -243,7 +243,9 @@ class Contest:
                 runner = self._running[entry] = self._start(entry)
                 self.done.setdefault(entry, Score(runner.about))
             score = self.done[entry]
-            score.rounds.append(runner.round(entry.frames))
+            found = runner.round(entry.frames)
+            score.rounds.append(found)
+            self._tell(f"  {float(np.median(found.frame_s)) * 1000:.1f} ms a frame")
             score.peak = max(filter(None, (score.peak, runner.peak())), default=None)
             if profile:
                 score.parts = runner.profile()

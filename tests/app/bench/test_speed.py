@@ -11,6 +11,7 @@ ROW: dict[str, Any] = {
     "precision": "int8",
     "device": "cpu",
     "rtf": 1.9012,
+    "frame_ms_min": 140.0,
     "frame_ms_p50": 150.04,
     "frame_ms_p99": 171.0,
     "feed_ms": 30.0,
