@@ -74,8 +74,10 @@ def told(verdict: Verdict) -> dict[str, Any]:
 
 def _sentence(file: Path, verdict: Verdict) -> str:
     chance = f"the chance that it looks so without one is at most 10^{verdict.log10_p:.0f}"
+    if not verdict.found and verdict.log10_p > -1:
+        return f"{file}: no mark of this key was found; it looks like any sound without one."
     if not verdict.found:
-        return f"{file}: no mark of this key was found ({chance})."
+        return f"{file}: no mark of this key was found for sure; {chance}, and 10^-6 is asked."
     where = ", ".join(f"{start:.1f} to {stop:.1f} s" for start, stop in verdict.spans_s)
     payload = verdict.payload
     named = f", key {payload.key_id:05x}" if payload is not None else ""
