@@ -27,11 +27,12 @@ def speed_table(result: Mapping[str, Any]) -> str:
     """What ``engine.bench.run`` found, for a person; times in ms."""
     rows: Sequence[Mapping[str, Any]] = result["rows"]
     peers = list(dict.fromkeys(peer for row in rows for peer in row["ratios"]))
-    heads = ["", *(head for head, _, _ in _COLUMNS), *(f"x {peer}" for peer in peers)]
+    heads = ["", "by", *(head for head, _, _ in _COLUMNS), *(f"x {peer}" for peer in peers)]
     table = [heads]
     for row in rows:
         cells = [_cell(row[key], form) for _, key, form in _COLUMNS]
-        table.append([_title(row), *cells, *(_ratio(row["ratios"].get(p, ())) for p in peers)])
+        by = row["decoder"].removesuffix("Decoder").lower() or "-"
+        table.append([_title(row), by, *cells, *(_ratio(row["ratios"].get(p, ())) for p in peers)])
     widths = [max(len(line[i]) for line in table) for i in range(len(heads))]
     lines = [*_profiles(result.get("profile", ()))]
     lines += [
@@ -55,7 +56,7 @@ def speed_table(result: Mapping[str, Any]) -> str:
         f"{result['read_bandwidth_gb_s']:.1f} GB/s; 'of copy' and 'of read' are the time of "
         "GB/frame at it over the time of a frame."
     )
-    notes = {row["note"] for row in rows if row["ratios"] == {} and row["note"]} if peers else set()
+    notes = dict.fromkeys(row["note"] for row in rows if row["note"])
     lines += [f"The peer's sound: {note}; its first audio has the whole prefill." for note in notes]
     return "\n".join(lines)
 

@@ -49,7 +49,7 @@ class Ours:
             rate_hz=config.mimi.frame_rate_hz,
             frame_bytes=bytes_per_frame(config, precision),
             load_s=time.perf_counter() - started,
-            note=type(self._decoder).__name__,
+            decoder=type(self._decoder).__name__,
         )
 
     def round(self, frames: int) -> Round:

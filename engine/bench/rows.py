@@ -45,6 +45,7 @@ class About:
     rate_hz: float
     frame_bytes: float
     load_s: float
+    decoder: str = ""
     note: str = ""
 
 
@@ -79,6 +80,7 @@ class Row:
         ratio: how many times faster than the first peer, median of the rounds.
         ratios: for each peer, in each round.
         frames: in all rounds.
+        decoder: which of our backends made them; '' for a peer.
         note: what must be known to read the row.
     """
 
@@ -103,6 +105,7 @@ class Row:
     ratios: Mapping[str, Sequence[float]]
     load_s: float
     frames: int
+    decoder: str
     note: str
 
 
@@ -149,6 +152,7 @@ def make_row(
         ratios=compared,
         load_s=about.load_s,
         frames=len(frames),
+        decoder=about.decoder,
         note=about.note,
     )
 

@@ -26,7 +26,8 @@ ROW: dict[str, Any] = {
     "read_share": 0.6,
     "ratio": 3.5,
     "ratios": {"transformers eager": [3.25, 3.75]},
-    "note": "NativeDecoder",
+    "decoder": "NativeDecoder",
+    "note": "",
 }
 PEER = {
     **ROW,
@@ -35,6 +36,7 @@ PEER = {
     "feed_ms": None,
     "peak_memory_gb": None,
     "ratios": {},
+    "decoder": "",
     "note": "at the end",
 }
 RESULT: dict[str, Any] = {
@@ -68,6 +70,7 @@ def test_rows_stand_below_their_heads() -> None:
     assert peer.startswith("transformers csm-1b eager bf16 ")
     assert peer.rstrip().endswith("-")
     assert ours.startswith("parley csm-1b int8 ")
+    assert "  native  " in ours
     assert ours.endswith("3.50 (3.25-3.75)")
     assert len({len(line) for line in lines[head : head + 3]}) == 1
     end = lines[head].index("RTF") + 3

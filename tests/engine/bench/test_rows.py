@@ -12,7 +12,7 @@ from engine.bench.rows import About, Bandwidth, Round, make_row, ratios
 from engine.config import CSM_1B
 from engine.runtime.precision import Precision, bytes_per_frame
 
-ABOUT = About("parley csm-1b", "bf16", "cpu", 12.5, 9e9, 3.0, "note")
+ABOUT = About("parley csm-1b", "bf16", "cpu", 12.5, 9e9, 3.0)
 COPY_30_READ_45 = Bandwidth(30e9, 45e9)
 
 

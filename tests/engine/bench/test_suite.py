@@ -122,6 +122,7 @@ def test_a_run_is_finite_json_with_the_stable_keys() -> None:
     assert (row["name"], row["precision"], row["device"]) == ("parley csm-nano", "fp32", "cpu")
     assert {"rtf", "first_audio_ms", "peak_memory_gb", "limit_share", "load_s"} <= row.keys()
     assert row["frames"] == 2
+    assert row["decoder"].endswith("Decoder")
     assert all(math.isfinite(v) and v > 0 for v in row.values() if isinstance(v, float))
     assert None not in (row["feed_ms"], row["draw_ms"], row["mimi_ms"], row["prefill_all_ms"])
     assert found["left_out"] == []
