@@ -286,7 +286,8 @@ def _rotated(
     time, size = x.shape[0], config.head_dim
     all_heads = layer.qkv(_norm(x, layer.attn_norm, config)).view(time, -1, size)
     # In fp32, like ``rotate``: the tables are, and the products are taken in their type.
-    turned = torch.addcmul(all_heads * cos, all_heads.roll(size // 2, -1), sin).to(x.dtype)
+    turned = torch.empty_like(all_heads)
+    torch.addcmul(all_heads * cos, all_heads.roll(size // 2, -1), sin, out=turned)
     queries, new = turned.split((config.heads, 2 * config.kv_heads), dim=1)
     queries = queries.transpose(0, 1).reshape(1, config.kv_heads, -1, size)
     return queries, new.view(time, 2, config.kv_heads, size).permute(1, 2, 0, 3)
