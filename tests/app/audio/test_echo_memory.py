@@ -9,12 +9,12 @@ import numpy as np
 
 from app.audio.echo import WebRtcEcho
 from app.audio.echo_memory import RememberingEcho
-from app.audio.echo_state import EchoState, EchoStore
+from app.audio.echo_state import EchoState, EchoStore, Pair
 from app.audio.room import room
 from app.audio.virtual import VirtualDevice
 from tests.fakes.voices48 import Feeder, assistant_24k, db, joined
 
-DESK = ("Microphone", "Loudspeaker")
+DESK: Pair = ("Microphone", "Loudspeaker")
 QUIET = np.zeros(480, np.float32)
 
 
