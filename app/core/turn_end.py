@@ -231,6 +231,8 @@ def _dangling_score(words: list[str], question: bool) -> float | None:
         return 0.08 if before in ("and", "but", "so") or words[0] in ("if", "when") else None
     if last == "like" and {"what", "how", "who"} & set(words):
         return None  # "what is it like"
+    if last in _PREPOSITIONS or last in ("of", "from", "into"):
+        return _preposition_score(words)
     if last in _DANGLING or last in _FILLERS:
         return 0.08
     if last in _SOFT_FILLERS and not (last == "well" and before not in _JOINING):
@@ -256,15 +258,24 @@ def _grammar_score(words: list[str], last: str, before: str, question: bool) -> 
         return 0.3 if last in ("how", "what", "which", "whose") else 0.5
     if last == "that" and before in _BEFORE_THAT:
         return 0.15
-    if last in _PREPOSITIONS:
-        whole = last in ("on", "before", "by") or (last == "in" and before in _BEFORE_IN)
-        return 0.5 if question or whole else 0.12
     if last in _AUXILIARIES:
         return _auxiliary_score(words, before, question)
     if last in _OBJECTLESS and before not in _DETERMINERS:
         # "How much do we need?" asks for the object, "how do I make" does not.
         return 0.6 if _ASKING_OBJECTS.intersection(words) else 0.3 if question else 0.2
     return None
+
+
+def _preposition_score(words: list[str]) -> float:
+    """The score of words that end with "of", "in" and the like."""
+    last, before = words[-1], words[-2] if len(words) > 1 else ""
+    if last == "to" and before in _BEFORE_TO:
+        return 0.12  # "I would like to ..."
+    if last in ("on", "before", "by") or (last == "in" and before in _BEFORE_IN):
+        return 0.5
+    # "What is bread made of?" has its object in front, "what is the price of" and "what kind of" have not.
+    nouns = (_DETERMINERS | _ASKING).intersection(words[-3:-1])
+    return 0.5 if _ASKING.intersection(words[:-1]) and not nouns else 0.12
 
 
 def _auxiliary_score(words: list[str], before: str, question: bool) -> float:

@@ -98,6 +98,28 @@ def test_a_clause_whose_object_stands_in_front_wants_no_more(text: str) -> None:
     assert finished(text) >= 0.6
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "What is bread made of?",
+        "Where does chocolate come from?",
+        "Tell me what it is made of",
+        "Who are you looking for?",
+        "What do you think of?",
+    ],
+)
+def test_a_question_may_end_with_its_preposition(text: str) -> None:
+    assert finished(text) == 0.5
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["What is the price of", "What kind of", "Did you look at", "How many of", "I am afraid of"],
+)
+def test_other_prepositions_want_their_noun(text: str) -> None:
+    assert finished(text) < 0.3
+
+
 @pytest.mark.parametrize("text", OPENERS)
 def test_what_may_open_a_turn_is_given_some_time_unless_it_answers(text: str) -> None:
     assert 0.6 < finished(text) < 0.75
