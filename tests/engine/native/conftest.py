@@ -16,12 +16,16 @@ def native_path() -> Path:
     return build.build()
 
 
-@pytest.fixture(scope="session")
-def portable_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The same sources without intrinsics, for the plainest processor; little optimised, to be quick."""
+@pytest.fixture(scope="session", params=["portable", "avx2"])
+def other_build(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same sources for a plainer processor; little optimised, to be quick."""
     _need_compiler()
-    target = tmp_path_factory.mktemp("portable") / build.library_path().name
-    return build.compile_library(target, flags=("-O1",), defines=(build.PORTABLE,))
+    target = tmp_path_factory.mktemp(request.param) / build.library_path().name
+    if request.param == "portable":
+        return build.compile_library(target, flags=("-O1",), defines=(build.PORTABLE,))
+    if "avx2" not in build.processor() or build.find_compiler().msvc:
+        pytest.skip("this processor, or this compiler's options, are not of that kind")
+    return build.compile_library(target, flags=("-O1", "-mavx2", "-mfma"))
 
 
 def _need_compiler() -> None:

@@ -171,13 +171,16 @@ def test_ids_that_the_codec_lacks_are_never_drawn() -> None:
             decoder.feed()
 
 
-def test_the_build_without_intrinsics_gives_the_same_numbers(portable_path: Path) -> None:
+def test_builds_for_plainer_processors_give_the_same_numbers(other_build: Path) -> None:
     for name, precision in (("odd", "fp32"), ("wide", "bf16"), ("odd", "int8"), ("wide", "int4")):
         model = make_model(CONFIGS[name])
-        ids, codes = history(model.config)
-        plain = native(model, precision, path=portable_path, threads=2)
-        assert plain.model.kernels == "portable"
+        ids, codes = history(model.config, texts=5)
+        plain = native(model, precision, path=other_build, threads=2)
+        assert other_build.parent.name.startswith(plain.model.kernels)
         ours = forced(native(model, precision), ids, codes)
-        # Sums are rounded in another order, which now and then turns an activation's last bit.
-        bound = {"fp32": 1e-5, "bf16": 2e-2}.get(precision, 2e-2)
-        assert np.abs(forced(plain, ids, codes) - ours).max() < bound
+        theirs = forced(plain, ids, codes)
+        # (Only some processors read many positions of bf16 weights in bf16, so here are few.)
+        if precision in ("fp32", "bf16"):
+            assert np.abs(theirs - ours).max() < 1e-5
+        else:  # sums in another order turn the last bit of an 8-bit activation, and of those after it
+            assert divergence(theirs, ours) < 1e-4
