@@ -13,6 +13,8 @@ _COLUMNS = (
     ("feed", "feed_ms", ".1f"),
     ("draw", "draw_ms", ".1f"),
     ("Mimi", "mimi_ms", ".1f"),
+    ("feed GB/s", "feed_gb_s", ".1f"),
+    ("draw", "draw_gb_s", ".1f"),
     ("first audio", "first_audio_ms", ".0f"),
     ("prefill text", "prefill_text_ms", ".0f"),
     ("all", "prefill_all_ms", ".0f"),
@@ -88,5 +90,5 @@ def _profiles(profiles: Sequence[Mapping[str, Any]]) -> Iterator[str]:
                 f"  {part['ms']:9.3f} ms  {part['share']:5.1%}  {part['calls']:7.1f} x  "
                 f"{part['name'][:80]}"
             )
-        yield f"  {known:9.3f} ms in torch's operations, of which the shares are"
+        yield f"  {known:9.3f} ms in this profile, of which the shares are"
         yield ""

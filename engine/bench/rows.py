@@ -37,7 +37,11 @@ class Round:
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """What a contestant says of itself once it is loaded."""
+    """What a contestant says of itself once it is loaded.
+
+    ``frame_bytes`` are the weights that a frame reads, ``feed_bytes`` those of them that its step of
+    the backbone does; None where the two halves cannot be told apart.
+    """
 
     name: str
     precision: str
@@ -45,6 +49,7 @@ class About:
     rate_hz: float
     frame_bytes: float
     load_s: float
+    feed_bytes: float | None = None
     decoder: str = ""
     note: str = ""
 
@@ -69,6 +74,8 @@ class Row:
         rtf: mean time of a frame over the sound in it.
         frame_ms_min: the fastest frame, which a busy machine spoils least.
         feed_ms: median, like ``draw_ms`` and ``mimi_ms``, seen from the host.
+        feed_gb_s: weights that the backbone's step reads, over its time; with ``draw_gb_s``, what the
+            other half reads, it tells which half is further from the limit.
         first_audio_ms: median, after the text of a line, as its users wait for it.
         prefill_text_ms: the line's text alone, after a context in the cache.
         prefill_all_ms: context and text from nothing.
@@ -94,6 +101,8 @@ class Row:
     feed_ms: float | None
     draw_ms: float | None
     mimi_ms: float | None
+    feed_gb_s: float | None
+    draw_gb_s: float | None
     first_audio_ms: float | None
     prefill_text_ms: float | None
     prefill_all_ms: float | None
@@ -141,6 +150,8 @@ def make_row(
         feed_ms=parts["feed"],
         draw_ms=parts["draw"],
         mimi_ms=parts["mimi"],
+        feed_gb_s=_rate(about.feed_bytes, parts["feed"]),
+        draw_gb_s=_rate(about.feed_bytes and about.frame_bytes - about.feed_bytes, parts["draw"]),
         first_audio_ms=_median([each.first_audio_s for each in rounds], 1000),
         prefill_text_ms=_median([each.prefill_text_s for each in rounds], 1000),
         prefill_all_ms=_median([each.prefill_all_s for each in rounds], 1000),
@@ -168,6 +179,10 @@ def ratios(ours: Sequence[Round], theirs: Sequence[Round]) -> list[float]:
 def share_of_limit(frame_bytes: float, bytes_per_s: float, frame_s: float) -> float:
     """The time that reading ``frame_bytes`` takes at full bandwidth, over the time taken."""
     return frame_bytes / bytes_per_s / frame_s
+
+
+def _rate(read: float | None, spent_ms: float | None) -> float | None:
+    return read / 1e6 / spent_ms if read and spent_ms else None
 
 
 def _all(parts: Sequence[Sequence[float]]) -> list[float]:

@@ -17,6 +17,8 @@ ROW: dict[str, Any] = {
     "feed_ms": 30.0,
     "draw_ms": 110.0,
     "mimi_ms": 10.0,
+    "feed_gb_s": 32.4,
+    "draw_gb_s": None,
     "first_audio_ms": 412.0,
     "prefill_text_ms": 260.0,
     "prefill_all_ms": 4000.0,

@@ -66,6 +66,14 @@ def test_ratios_are_taken_within_rounds() -> None:
     assert row.ratios["transformers compiled"] == pytest.approx([1, 0.5, 0.25])
 
 
+def test_each_half_has_its_own_rate() -> None:
+    about = About("parley csm-1b", "bf16", "cpu", 12.5, 9e9, 3.0, feed_bytes=2e9)
+    did = Round([0.5], {"feed": [0.1], "draw": [0.35], "mimi": [0.05]})
+    row = make_row(about, [did], {}, COPY_30_READ_45, None)
+    assert (row.feed_gb_s, row.draw_gb_s) == (pytest.approx(20), pytest.approx(20))
+    assert make_row(ABOUT, [did], {}, COPY_30_READ_45, None).draw_gb_s is None
+
+
 def test_one_slow_frame_does_not_spoil_a_ratio() -> None:
     ours = [Round([0.1, 0.1, 9.0])]
     assert ratios(ours, [Round([0.2, 0.2, 0.2])]) == pytest.approx([2])
