@@ -151,6 +151,7 @@ def engine_options(settings: Settings) -> EngineOptions:
         settings.precision,
         settings.threads,
         voices=paths.user_cache() / "voices",
+        candidates=settings.candidates,
     )
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
+from pathlib import Path
 from typing import Any
 
 from app.conversation import job as jobs
@@ -91,6 +92,15 @@ class Conductor:
         for command in commands:
             self._do(command)
         self._captions.tidy(before, self.state, self._job)
+
+    def change_voice(self, folder: Path | None) -> None:
+        """Speak in another voice from the next line on."""
+
+        def trouble(message: str) -> None:
+            self._show(Notice(Level.WARNING, message))
+
+        speech = self.parts.speech
+        self.workers.speaker.submit(lambda: jobs.change_voice(speech, folder, trouble))
 
     def carry_on(self, earlier: Conductor) -> None:
         """Go on where another conductor, with other parts, has ended: before anything is heard."""

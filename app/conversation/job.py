@@ -6,6 +6,7 @@ import contextlib
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from app.conversation.heard import Piece
 from app.core import events as ev
@@ -152,6 +153,17 @@ def hear(
         job.heard_as = text
     except ParleyError as error:
         yield ev.Trouble(0.0, job.turn, job.revision, str(error))
+
+
+def change_voice(
+    conversation: SpeechConversation, folder: Path | None, trouble: Callable[[str], None]
+) -> Iterator[ev.WorkEvent]:
+    """Speak in another voice from here on; one that cannot be had changes nothing."""
+    try:
+        conversation.change_voice(folder)
+    except ParleyError as error:
+        trouble(str(error))
+    yield from ()
 
 
 def speak(job: Job, conversation: SpeechConversation, piece: Piece) -> Iterator[ev.WorkEvent]:

@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, Protocol
 
 from app.conversation.conductor import Conductor
@@ -160,6 +161,15 @@ class LiveSession:
         def change() -> None:
             if self._conductor is not None:
                 self._conductor.policy = policy
+
+        self._inbox.put(change)
+
+    def change_voice(self, folder: Callable[[], Path | None]) -> None:
+        """Speak in the voice of ``folder()`` from the next line on."""
+
+        def change() -> None:
+            if self._conductor is not None:
+                self._conductor.change_voice(folder())
 
         self._inbox.put(change)
 

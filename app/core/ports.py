@@ -104,6 +104,10 @@ class SpeechConversation(Protocol):
         """What became of the last line; None when nothing of it could be spoken."""
         ...
 
+    def change_voice(self, folder: Path | None) -> None:
+        """Speak in another voice from the next line on; what was said so far stays."""
+        ...
+
     def mark(self) -> int:
         """The present place in the conversation, for ``back_to``."""
         ...

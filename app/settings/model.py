@@ -62,6 +62,9 @@ class Settings(BaseModel):
     turn_s: float = Field(default=60.0, ge=1.0, le=600.0)
     """Longest turn of the user, in seconds."""
 
+    candidates: int = Field(default=1, ge=1, le=4)
+    """Readings that the engine makes of a line to choose the best from, where there is time; 1 is one."""
+
     microphone: str = ""
     """The microphone's name; empty is the system's choice."""
     loudspeaker: str = ""

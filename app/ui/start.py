@@ -35,8 +35,14 @@ def _talk() -> int:
         record=settings.record,
     )
 
+    voice = settings.voice
+
     def apply(chosen: Settings) -> None:
+        nonlocal voice
         session.change_policy(compose_live.live_policy(chosen))
+        if chosen.voice != voice:
+            voice = chosen.voice
+            session.change_voice(chosen.voice_folder)
 
     def renew(chosen: Settings) -> None:
         session.renew(compose_live.LiveMaker(chosen))

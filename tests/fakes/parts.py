@@ -133,6 +133,7 @@ class FakeConversation:
         self.marks: list[list[tuple[str, str, int]]] = []
         self.line: SpokenLine | None = None
         self.made = 0
+        self.voice: Path | None = None
         self.listened: list[int] = []
         self.listened_before: list[int] = []  # how often, at each ``hear``
 
@@ -145,6 +146,11 @@ class FakeConversation:
 
     def recall(self, text: str, at_24k: FloatArray) -> None:
         self.context.append(("reply", text, len(at_24k)))
+
+    def change_voice(self, folder: Path | None) -> None:
+        if folder is not None and folder.name == "gone":
+            raise SpeechError("There is no such voice: choose another.")
+        self.voice = folder
 
     def mark(self) -> int:
         self.marks.append(list(self.context))

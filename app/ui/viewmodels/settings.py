@@ -30,7 +30,7 @@ Apply = Callable[[Settings], None]
 
 AT_ONCE = frozenset({"microphone", "loudspeaker", "hands_free", "theme", "caption_pt"})
 """What the window can change in a running conversation by itself."""
-CONVERSATION = frozenset({"patience", "barge_in"})
+CONVERSATION = frozenset({"patience", "barge_in", "voice"})
 """What the conversation can change while it runs where it was given a way to be told."""
 
 

@@ -27,7 +27,7 @@ from app.core.shown import (
     Side,
     TurnTimes,
 )
-from tests.fakes.parts import FakeChat
+from tests.fakes.parts import FakeChat, FakeConversation
 from tests.fakes.recorder import FakeRecorder
 from tests.fakes.rooms import Room
 
@@ -267,6 +267,27 @@ def test_other_parts_go_on_with_what_was_said(scene: Scene) -> None:
     assert later.session._conductor is not None
     assert not later.session._conductor.state.hands_free
     # The fixture closes the session, and looks whether the first maker was closed: it was, above.
+
+
+def test_another_voice_speaks_from_the_next_line_on(scene: Scene) -> None:
+    scene.window.phase(Phase.LISTENING)
+    speech = scene.maker.room.sim.conductor.parts.speech
+    assert isinstance(speech, FakeConversation)
+    scene.session.change_voice(lambda: Path("voices/nova"))
+    scene.settle()
+    assert speech.voice == Path("voices/nova")
+    scene.session.change_voice(lambda: Path("voices/gone"))
+    scene.settle()
+    gone = Notice(Level.WARNING, "There is no such voice: choose another.")
+    scene.window.wait(lambda what: what == gone)
+    assert speech.voice == Path("voices/nova")
+
+    def missing() -> Path:
+        raise ModelMissingError("There is no folder of voices: get one.")
+
+    scene.session.change_voice(missing)
+    lost = Notice(Level.ERROR, "There is no folder of voices: get one.")
+    scene.window.wait(lambda what: what == lost)
 
 
 def test_recording_is_shown_and_gets_every_block_and_decision(scene: Scene) -> None:

@@ -55,6 +55,7 @@ WORDS = st.text(st.characters(codec="utf-8", exclude_categories=("Cs", "Cc")), m
     barge_in=st.booleans(),
     threads=st.none() | st.integers(1, 256),
     caption_pt=st.integers(8, 48),
+    candidates=st.integers(1, 4),
     extra=WORDS,
 )
 def test_any_settings_survive_beside_what_the_user_wrote(extra: str, **values: object) -> None:
