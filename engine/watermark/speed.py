@@ -1,8 +1,8 @@
 """A mark in a sound that runs faster or slower than it was marked, as from another sound card.
 
 Pieces of one period are compared at every speed, coarsely, because a short piece bears a wrong
-speed; around the best, the whole sound is then compared finely. Only that choice depends on the
-key, and every speed that could have been chosen is counted as a comparison.
+speed; around the best, and near the sound's own, the whole sound is then compared finely. Only that
+choice depends on the key, and every speed that could have been chosen is counted as a comparison.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ WIDEST: Final = 0.012
 """How far from its own speed a sound may run, as a share."""
 _COARSE: Final = 1e-4
 _FINE: Final = 2e-5
+_CLOCKS: Final = 3e-4
+"""As far as the clocks of two sound cards are apart, every speed is compared finely."""
 _PIECES: Final = 4
 _CANDIDATES: Final = 3
 _FINE_STEPS: Final = round(2 * WIDEST / _FINE) + 1
@@ -36,6 +38,8 @@ def likely_speeds(sound: FloatArray, mark: Spectrum) -> Iterator[float]:
     for speed in 1 + _COARSE * np.arange(-steps, steps + 1):
         scores = [compare(folded(at_speed(piece, speed)), mark).score for piece in pieces]
         tried.append((max(scores, default=0.0), float(speed)))
+    near = np.arange(-_CLOCKS, _CLOCKS + _FINE / 2, _FINE)
+    yield from (1 + near).tolist()
     around = np.arange(-_COARSE, _COARSE + _FINE / 2, _FINE)
     for _, speed in sorted(tried, reverse=True)[:_CANDIDATES]:
         yield from (speed + around).tolist()
