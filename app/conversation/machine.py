@@ -78,7 +78,8 @@ def _sound(state: State, event: ev.Window | ev.Onset, policy: Policy) -> Step:
     if isinstance(event, ev.Onset):
         free = playing and policy.barge_in and state.speech is None and state.barge is None
         return lower(state, event.at_s, policy) if free else (state, [])
-    voiced = event.speech >= (policy.leave if state.run_s > 0 else policy.enter)
+    heard = state.run_s > 0 or (state.barge is not None and state.barge.sudden)
+    voiced = event.speech >= (policy.leave if heard else policy.enter)
     if playing and event.echo >= policy.echo and not hushed(state, event.at_s, policy):
         voiced = False
     state = replace(state, run_s=state.run_s + WINDOW_S if voiced else 0.0)

@@ -47,7 +47,10 @@ class Policy:
 
     enter: float = 0.5
     leave: float = 0.35
-    """Probabilities of speech at which a silent stretch ends and a voiced one goes on."""
+    """Probabilities of speech at which a silent stretch ends and a voiced one goes on.
+
+    After a sudden sound less is enough too: two signs agree.
+    """
     echo: float = 0.7
     """A window that the loudspeaker explains this well is not the user ..."""
     lingers_s: float = 0.2
@@ -84,7 +87,7 @@ class Policy:
 
     Short, because both can be taken back and the detector is up to 0.1 s behind a soft beginning.
     """
-    onset_wait_s: float = 0.15
+    onset_wait_s: float = 0.25
     """So long a sudden sound lowers the answer's when no voice follows."""
     pause_sudden_s: float = 0.064
     """As ``pause_s`` for voice that was heard to begin."""

@@ -123,6 +123,18 @@ def test_a_sudden_sound_lowers_the_answer_before_it_is_known_for_a_voice() -> No
     assert asked.start_s == begun_s
 
 
+@pytest.mark.parametrize(("sudden", "pauses"), [(True, 1), (False, 0)])
+def test_after_a_sudden_sound_a_doubtful_voice_is_enough_to_pause(
+    sudden: bool, pauses: int
+) -> None:
+    talk = Talk()
+    talk.until_speaking()
+    if sudden:
+        onset(talk)
+    talk.sound(0.32, 0.4)
+    assert len(talk.of(do.Pause)) == pauses
+
+
 def test_a_sudden_sound_that_is_no_voice_is_forgotten_soon() -> None:
     talk = Talk()
     talk.until_speaking()
