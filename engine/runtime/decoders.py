@@ -10,6 +10,7 @@ from engine.runtime.decoder import Decoder
 from engine.runtime.eager import EagerDecoder
 from engine.runtime.fused import fuse
 from engine.runtime.graphs import Direct, Graphs, Stage
+from engine.runtime.kernels import fused_kernels
 from engine.runtime.precision import Precision, precision_of
 from engine.runtime.static import StaticFrame
 from engine.types import Sampling
@@ -57,7 +58,8 @@ def stage_of(model: CsmModel) -> Stage:
     """
     stage = model.derived.get(_STAGE)
     if not isinstance(stage, Stage):
-        frame = StaticFrame(fuse(model))
+        kernels = fused_kernels(model.config.depth, model.device, model.dtype)
+        frame = StaticFrame(fuse(model), kernels)
         runner = Graphs(frame) if model.device.type == "cuda" else Direct(frame)
         stage = model.derived[_STAGE] = Stage(frame, runner)
     return stage

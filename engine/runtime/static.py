@@ -18,6 +18,7 @@ from engine.csm.frame import END_CODES, END_PROBABILITY
 from engine.csm.sampling import candidates
 from engine.nn.rope import rope_tables
 from engine.runtime.fused import Fused, Layer
+from engine.runtime.kernels import Kernels
 from engine.types import Sampling
 
 MOST_CANDIDATES = 64
@@ -42,8 +43,9 @@ class StaticFrame:
         out: (K + 1,) codes and 1 when they end the line: what the host copies.
     """
 
-    def __init__(self, weights: Fused) -> None:
-        self.config, self.weights = weights.config, weights
+    def __init__(self, weights: Fused, kernels: Kernels | None = None) -> None:
+        """Args: kernels to use in place of PyTorch's, see ``engine.runtime.kernels``."""
+        self.config, self.weights, self._kernels = weights.config, weights, kernels
         config, device, dtype = weights.config, weights.device, weights.dtype
         books, vocab = config.codebooks, config.audio_vocab
         self.count = min(vocab, MOST_CANDIDATES)
@@ -113,7 +115,7 @@ class StaticFrame:
             self.kv[index].index_copy_(2, self.position, new)
             kv = self.kv[index, :, :, :bucket]
             out = F.scaled_dot_product_attention(queries, kv[:1], kv[1:], attn_mask=bias)
-            x = _finished(layer, stack.config, x, out.reshape(1, -1))
+            x = self._finished(layer, stack.config, x, out.reshape(1, -1))
         self.hidden.copy_(_norm(x, stack.norm, stack.config))
         self.position.add_(1)
 
@@ -156,7 +158,7 @@ class StaticFrame:
             out = F.scaled_dot_product_attention(
                 queries, kv[:1], kv[1:], attn_mask=mask, is_causal=mask is None and time > 1
             )
-            x = _finished(layer, config, x, out[0].transpose(0, 1).reshape(time, -1))
+            x = self._finished(layer, config, x, out[0].transpose(0, 1).reshape(time, -1))
         self.hidden.copy_(_norm(x[-1:], stack.norm, config))
 
     def _draw(self, noise: Tensor, ranks: Tensor, last: Tensor, first_rank: Tensor) -> None:
@@ -218,23 +220,40 @@ class StaticFrame:
                     queries, kv[:1], kv[1:], attn_mask=self._start_mask
                 )
                 out = out.view(config.kv_heads, groups, 2, config.head_dim).permute(2, 0, 1, 3)
-                x = _finished(layer, config, x, out.reshape(2, -1))
+                x = self._finished(layer, config, x, out.reshape(2, -1))
             else:
                 queries = queries.view(1, config.kv_heads, groups, 2, config.head_dim)[:, :, :, 1]
                 out = F.scaled_dot_product_attention(queries, kv[:1], kv[1:])
-                x = _finished(layer, config, x[1:], out.reshape(1, -1))
+                x = self._finished(layer, config, x[1:], out.reshape(1, -1))
         return x
 
     def _depth_step(self, x: Tensor, place: int) -> Tensor:
         """One position, (1, d) → (1, d)."""
         stack = self.weights.depth
         for index, layer in enumerate(stack.layers):
-            queries, new = _rotated(layer, stack.config, x, *self._depth_rows[place])
-            self._depth_kv[index, :, :, place : place + 1] = new
-            kv = self._depth_kv[index, :, :, : place + 1]
-            out = F.scaled_dot_product_attention(queries, kv[:1], kv[1:])
-            x = _finished(layer, stack.config, x, out.reshape(1, -1))
+            if self._kernels is not None:
+                qkv = layer.qkv(_norm(x, layer.attn_norm, stack.config))
+                cos, sin = (rows[0, 0] for rows in self._depth_rows[place])
+                kv = self._depth_kv[index]
+                out = self._kernels.attend(qkv, cos, sin, kv, place, stack.config.heads)
+            else:
+                queries, new = _rotated(layer, stack.config, x, *self._depth_rows[place])
+                self._depth_kv[index, :, :, place : place + 1] = new
+                kv = self._depth_kv[index, :, :, : place + 1]
+                out = F.scaled_dot_product_attention(queries, kv[:1], kv[1:]).reshape(1, -1)
+            x = self._finished(layer, stack.config, x, out)
         return x
+
+    def _finished(
+        self, layer: Layer, config: TransformerConfig, x: Tensor, attended: Tensor
+    ) -> Tensor:
+        """The rest of a block after its attention: x (T, D), changed in place, with (T, H · d)."""
+        x = layer.out.add_to(x, attended)
+        both = layer.gate_up(_norm(x, layer.mlp_norm, config))
+        if self._kernels is not None:
+            return layer.down.add_to(x, self._kernels.silu_mul(both))
+        gate, up = both.chunk(2, dim=-1)
+        return layer.down.add_to(x, F.silu(gate) * up)
 
 
 class _Rope:
@@ -291,13 +310,6 @@ def _rotated(
     queries, new = turned.split((config.heads, 2 * config.kv_heads), dim=1)
     queries = queries.transpose(0, 1).reshape(1, config.kv_heads, -1, size)
     return queries, new.view(time, 2, config.kv_heads, size).permute(1, 2, 0, 3)
-
-
-def _finished(layer: Layer, config: TransformerConfig, x: Tensor, attended: Tensor) -> Tensor:
-    """The rest of a block after its attention: x (T, D), changed in place, with (T, H · d)."""
-    x = layer.out.add_to(x, attended)
-    gate, up = layer.gate_up(_norm(x, layer.mlp_norm, config)).chunk(2, dim=-1)
-    return layer.down.add_to(x, F.silu(gate) * up)
 
 
 def _norm(x: Tensor, scale: Tensor, config: TransformerConfig) -> Tensor:
