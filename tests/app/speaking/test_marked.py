@@ -74,6 +74,8 @@ def test_all_else_goes_to_the_conversation_behind() -> None:
     assert conversation.line is behind.conversations[0].line is not None
     assert conversation.line is not None
     assert conversation.line.frames == len(frames)
+    conversation.listen(sound)
+    assert behind.conversations[0].listened == [1920]
     conversation.keep_heard(1)
     conversation.back_to(place)
     assert len(behind.conversations[0].context) == 2
