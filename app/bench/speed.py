@@ -58,8 +58,8 @@ def speed_table(result: Mapping[str, Any]) -> str:
         f"{result['read_bandwidth_gb_s']:.1f} GB/s; 'of copy' and 'of read' are the time of "
         "GB/frame at it over the time of a frame."
     )
-    notes = dict.fromkeys(row["note"] for row in rows if row["note"])
-    lines += [f"The peer's sound: {note}; its first audio has the whole prefill." for note in notes]
+    notes = dict.fromkeys((row["name"].split()[0], row["note"]) for row in rows if row["note"])
+    lines += [f"{name}: {note}" for name, note in notes]
     return "\n".join(lines)
 
 

@@ -56,6 +56,7 @@ class Ours:
             feed_bytes=None if type(self._decoder) is StaticDecoder else backbone,
             load_s=time.perf_counter() - started,
             decoder=type(self._decoder).__name__,
+            note=_not_compiled() if self._device.type == "cpu" else "",
         )
 
     def round(self, frames: int) -> Round:
@@ -115,3 +116,10 @@ class Ours:
         drawn = time.perf_counter()
         self._stream.decode(codes[None])
         return began, fed, drawn, time.perf_counter()
+
+
+def _not_compiled() -> str:
+    """Why the CPU's compiled engine is not at work here; '' where it is."""
+    from engine.native.library import reason
+
+    return reason()

@@ -74,7 +74,8 @@ class Peer:
             rate_hz=config.mimi.frame_rate_hz,
             frame_bytes=bytes_per_frame(config, precision),
             load_s=time.perf_counter() - started,
-            note="its own codec, all frames at once at the end",
+            note="Its sound is its own codec's, all frames at once at the end; its first audio "
+            "has the whole prefill.",
         )
 
     def round(self, frames: int) -> Round:
