@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from engine.config import CsmConfig, TransformerConfig
 from engine.csm.model import CsmModel
 from engine.nn.transformer import Block, Transformer
+from engine.runtime.kernels import Kernels
 from engine.runtime.matrix import Matrix, bind
 from engine.runtime.precision import Precision, precision_of
 from engine.runtime.quantise import Stored, store
@@ -116,7 +117,7 @@ def depth_table(model: CsmModel) -> Tensor:
     return torch.cat([F.linear(part, weight) for part in rows.split(_TABLE_ROWS_AT_ONCE)])
 
 
-def fuse(model: CsmModel) -> Fused:
+def fuse(model: CsmModel, kernels: Kernels | None = None) -> Fused:
     """Arrange ``model``; its matrices become views of the fused ones, where those stay as they are.
 
     What ``model.derived`` holds of it already is taken from there.
@@ -126,7 +127,7 @@ def fuse(model: CsmModel) -> Fused:
         stored = stored or stored_matrices(model, precision_of(model))
         table: Tensor | None = model.derived.pop(DEPTH_TABLE, None)
         table = depth_table(model) if table is None else table
-        bound = {name: bind(one, model.dtype) for name, one in stored.items()}
+        bound = {name: bind(one, model.dtype, kernels) for name, one in stored.items()}
     steps = model.config.codebooks - 1
     return Fused(
         config=model.config,

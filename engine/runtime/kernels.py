@@ -31,6 +31,10 @@ class Kernels(Protocol):
         """``silu(gate) * up``."""
         ...
 
+    def int8_product(self, x: Tensor, weight: Tensor, scales: Tensor) -> Tensor:
+        """``x @ weight.T * scales``."""
+        ...
+
 
 def fused_kernels(
     config: TransformerConfig, device: torch.device, dtype: torch.dtype
@@ -73,6 +77,11 @@ def trial(
         expected, theirs = attended(qkv, cos, sin, kv, place, heads)
         same &= bool(torch.allclose(got, expected, atol=_TOLERANCE, rtol=_TOLERANCE))
         same &= bool(torch.allclose(mine, theirs, atol=_TOLERANCE, rtol=_TOLERANCE))
+    codes = torch.arange(35 * config.width, device=device).view(35, -1) % 255 - 127
+    scales, x = random(35).abs() / 127, random(2, config.width)
+    product = x.float() @ codes.float().t() * scales.float()
+    got = kernels.int8_product(x, codes.to(torch.int8), scales).float()
+    same &= bool(((got - product).abs() <= _TOLERANCE * product.abs().amax()).all())
     both = random(2, 2 * config.ffn)
     gate, up = both.chunk(2, dim=-1)
     fused = kernels.silu_mul(both)

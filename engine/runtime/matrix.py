@@ -6,12 +6,14 @@ needs torch.compile), and its int4 ends in the same kernels of PyTorch that are 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from engine.runtime.kernels import Kernels
 from engine.runtime.precision import Format
 from engine.runtime.quantise import Stored
 
@@ -34,15 +36,17 @@ class Matrix(Protocol):
         ...
 
 
-def bind(stored: Stored, dtype: torch.dtype) -> Matrix:
-    """The product for ``stored``, for activations of ``dtype``.
+def bind(stored: Stored, dtype: torch.dtype, kernels: Kernels | None = None) -> Matrix:
+    """The product for ``stored``, for activations of ``dtype``, with fused kernels where there are.
 
     Where there is no kernel for the format, the weights are unpacked here, once: the numbers are the
     same, and no slower than weights that were never quantised.
     """
     device = stored.weight.device
+    if stored.format is Format.INT8 and kernels is not None:
+        return _Int8(stored, dtype, kernels.int8_product)
     if stored.format is Format.INT8 and _has("_weight_int8pack_mm", device):
-        product = _Int8(stored, dtype)
+        product = _Int8(stored, dtype, torch.ops.aten._weight_int8pack_mm)
         if _works(product, stored, dtype):
             return product
     if stored.format is Format.INT4:
@@ -92,13 +96,19 @@ class _OneDnn:
 class _Int8:
     """One scale per row."""
 
-    def __init__(self, stored: Stored, dtype: torch.dtype) -> None:
+    def __init__(
+        self,
+        stored: Stored,
+        dtype: torch.dtype,
+        product: Callable[[Tensor, Tensor, Tensor], Tensor],
+    ) -> None:
         assert stored.scales is not None
         self._weight, self._scales = stored.weight, stored.scales.to(dtype)
+        self._product = product
 
     def __call__(self, x: Tensor) -> Tensor:
         if x.shape[0] <= _FEW_ROWS:
-            return torch.ops.aten._weight_int8pack_mm(x, self._weight, self._scales)
+            return self._product(x, self._weight, self._scales)
         return F.linear(x, self._weight.to(x.dtype)) * self._scales
 
     def add_to(self, base: Tensor, x: Tensor) -> Tensor:

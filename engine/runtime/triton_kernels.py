@@ -1,14 +1,14 @@
 # pyright: reportMissingImports=false, reportUntypedFunctionDecorator=false
-"""Two fused kernels in Triton, for cards that have it. Import only where that is allowed to fail.
+# pyright: reportMissingParameterType=false
+# ruff: noqa: ANN001, ANN202  (Triton reads annotations and knows only its own)
+"""Kernels in Triton, for cards that have it. Import only where that is allowed to fail.
 
-A depth step's attention is seven small kernels in PyTorch (rotation, cache, softmax), which together
-take longer than the reading of its weights; here it is one. The other joins the two of SwiGLU.
+A depth step's attention is six or seven small kernels in PyTorch (rotation, cache, softmax); here it is
+one. Another joins the two of SwiGLU; a third multiplies by int8 weights, reading them once as they are.
 Everything is computed in fp32 and rounded where PyTorch rounds; sums differ in their order alone.
 """
 
 from __future__ import annotations
-
-from typing import Any
 
 import torch
 import triton
@@ -16,23 +16,25 @@ import triton.language as tl
 from torch import Tensor
 
 _BLOCK = 1024
+_ROWS, _COLUMNS = 8, 512
+"""Of int8 weights that one program holds at a time."""
 
 
 @triton.jit
 def _attend(  # noqa: PLR0913, PLR0917  (a kernel has no objects)
-    qkv: Any,
-    cos: Any,
-    sin: Any,
-    kv: Any,
-    out: Any,
-    place: Any,
-    scale: Any,
+    qkv,
+    cos,
+    sin,
+    kv,
+    out,
+    place,
+    scale,
     POSITIONS: tl.constexpr,
     HEADS: tl.constexpr,
     KV_HEADS: tl.constexpr,
     SIZE: tl.constexpr,
     KEYS: tl.constexpr,
-) -> None:
+):
     """One query head: rotate, store the new key and value, attend to all up to ``place``."""
     head = tl.program_id(0)
     group = HEADS // KV_HEADS
@@ -73,7 +75,7 @@ def _attend(  # noqa: PLR0913, PLR0917  (a kernel has no objects)
 
 
 @triton.jit
-def _silu_mul(both: Any, out: Any, WIDTH: tl.constexpr, BLOCK: tl.constexpr) -> None:
+def _silu_mul(both, out, WIDTH: tl.constexpr, BLOCK: tl.constexpr):
     row = tl.program_id(0)
     place = tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)
     inside = place < WIDTH
@@ -82,6 +84,35 @@ def _silu_mul(both: Any, out: Any, WIDTH: tl.constexpr, BLOCK: tl.constexpr) -> 
     kind = out.dtype.element_ty
     gate = (gate / (1.0 + tl.exp(-gate))).to(kind).to(tl.float32)
     tl.store(out + row * WIDTH + place, (gate * up).to(kind), mask=inside)
+
+
+@triton.jit
+def _int8_rows(
+    x,
+    weight,
+    scales,
+    out,
+    N,
+    M: tl.constexpr,
+    ROWS: tl.constexpr,
+    COLUMNS: tl.constexpr,
+):
+    """Some outputs for one row of ``x``."""
+    rows = tl.program_id(0) * ROWS + tl.arange(0, ROWS)
+    inside = rows < N
+    here = x + tl.program_id(1) * M
+    total = tl.zeros((ROWS, COLUMNS), dtype=tl.float32)
+    for start in range(0, M, COLUMNS):
+        columns = start + tl.arange(0, COLUMNS)
+        known = columns < M
+        # 64 bits: a product of rows and columns may be larger than 31 bits hold.
+        at = rows.to(tl.int64)[:, None] * M + columns[None, :]
+        codes = tl.load(weight + at, mask=inside[:, None] & known[None, :], other=0)
+        given = tl.load(here + columns, mask=known, other=0.0).to(tl.float32)
+        total += codes.to(tl.float32) * given[None, :]
+    scaled = tl.sum(total, axis=1) * tl.load(scales + rows, mask=inside, other=0.0).to(tl.float32)
+    kind = out.dtype.element_ty
+    tl.store(out + tl.program_id(1) * N + rows, scaled.to(kind), mask=inside)
 
 
 def attend(qkv: Tensor, cos: Tensor, sin: Tensor, kv: Tensor, place: int, heads: int) -> Tensor:
@@ -123,4 +154,22 @@ def silu_mul(both: Tensor) -> Tensor:
     rows, width = both.shape[0], both.shape[1] // 2
     out = torch.empty((rows, width), dtype=both.dtype, device=both.device)
     _silu_mul[(rows, triton.cdiv(width, _BLOCK))](both, out, WIDTH=width, BLOCK=_BLOCK)
+    return out
+
+
+def int8_product(x: Tensor, weight: Tensor, scales: Tensor) -> Tensor:
+    """x (T, M) times int8 weight (N, M) with a scale per row: (T, N). For a few rows of x."""
+    rows, outputs = x.shape[0], weight.shape[0]
+    out = torch.empty((rows, outputs), dtype=x.dtype, device=x.device)
+    _int8_rows[(triton.cdiv(outputs, _ROWS), rows)](
+        x.contiguous(),
+        weight,
+        scales,
+        out,
+        outputs,
+        M=x.shape[1],
+        ROWS=_ROWS,
+        COLUMNS=_COLUMNS,
+        num_warps=4,
+    )
     return out

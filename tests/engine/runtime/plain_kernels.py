@@ -25,3 +25,7 @@ class Plain:
     def silu_mul(self, both: Tensor) -> Tensor:
         gate, up = both.chunk(2, dim=-1)
         return F.silu(up) * gate if self.wrong == "silu" else F.silu(gate) * up
+
+    def int8_product(self, x: Tensor, weight: Tensor, scales: Tensor) -> Tensor:
+        product = F.linear(x, weight.to(x.dtype)) * scales
+        return product + scales.amax() * 1000 if self.wrong == "int8" else product

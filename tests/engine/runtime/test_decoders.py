@@ -18,7 +18,7 @@ def stage(model: CsmModel, *, runs_ahead: bool, kernels: Kernels | None = None) 
     """The model's one stage, as ``engine.runtime.decoders`` keeps it."""
     known = model.derived.get("tested")
     if known is None:
-        frame = StaticFrame(fuse(model), kernels)
+        frame = StaticFrame(fuse(model, kernels), kernels)
         known = model.derived["tested"] = Stage(frame, Direct(frame, runs_ahead=runs_ahead))
     return known
 

@@ -26,7 +26,7 @@ def test_the_trial_accepts_what_is_right(config) -> None:
     assert trial(Plain(), config, CPU, torch.bfloat16)
 
 
-@pytest.mark.parametrize("wrong", ["cache", "attention", "silu"])
+@pytest.mark.parametrize("wrong", ["cache", "attention", "silu", "int8"])
 def test_the_trial_finds_what_is_wrong(wrong: str) -> None:
     torch.set_num_threads(1)
     assert not trial(Plain(wrong), CSM_NANO.depth, CPU, torch.float32)
