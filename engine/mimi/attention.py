@@ -1,8 +1,8 @@
 """The transformer beside SEANet, step after step with a ring of keys and values.
 
 Pre-norm layers with rotary positions (Su et al. 2021, arXiv 2104.09864), a window of ``context``
-steps, GELU, and learnt scales on both branches (Touvron et al. 2021, arXiv 2103.17239), which are
-multiplied into the matrices before them, as the attention's 1/√d is into the queries'.
+steps, GELU, and learnt scales on both branches (Touvron et al. 2021, arXiv 2103.17239). The
+attention's 1/√d is multiplied into the queries' matrix.
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ _NORM_EPSILON = 1e-5
 class _Layer:
     norm1: tuple[Tensor, Tensor]
     norm2: tuple[Tensor, Tensor]
+    scale1: Tensor
+    scale2: Tensor
     into: Packed
     out: Packed
     up: Packed
@@ -70,9 +72,10 @@ class RingTransformer:
         for layer, ring in zip(self._layers, memory.ring, strict=True):
             shape = (rows.shape[1],)
             normed = functional.layer_norm(rows, shape, *layer.norm1, _NORM_EPSILON)
-            rows = layer.out.onto(self._attend(layer.into(normed), ring, steps), rows)
+            mixed = self._attend(layer.into(normed), ring, steps)
+            rows = layer.out.onto(mixed, rows, layer.scale1)
             normed = functional.layer_norm(rows, shape, *layer.norm2, _NORM_EPSILON)
-            rows = layer.down.onto(functional.gelu(layer.up(normed)), rows)
+            rows = layer.down.onto(functional.gelu(layer.up(normed)), rows, layer.scale2)
         return rows
 
     def _steps(self, count: int, memory: StreamMemory) -> _Steps:
@@ -113,16 +116,15 @@ class RingTransformer:
             name = f"{stem}.norm{index}"
             return weights[f"{name}.weight"].clone(), weights[f"{name}.bias"].clone()
 
-        def scaled(name: str, index: int) -> Tensor:
-            return weights[name] * weights[f"{stem}.layer_scale_{index}.scale"][:, None]
-
         into = weights[f"{stem}.self_attn.in_projs.0.weight"].clone()
         into[: self._config.width] *= self._head**-0.5
         return _Layer(
             norm1=norm(1),
             norm2=norm(2),
+            scale1=weights[f"{stem}.layer_scale_1.scale"].clone(),
+            scale2=weights[f"{stem}.layer_scale_2.scale"].clone(),
             into=Packed(into, half=half),
-            out=Packed(scaled(f"{stem}.self_attn.out_projs.0.weight", 1), half=half),
+            out=Packed(weights[f"{stem}.self_attn.out_projs.0.weight"], half=half),
             up=Packed(weights[f"{stem}.linear1.weight"], half=half),
-            down=Packed(scaled(f"{stem}.linear2.weight", 2), half=half),
+            down=Packed(weights[f"{stem}.linear2.weight"], half=half),
         )

@@ -42,7 +42,7 @@ class MimiCodec:
     Args:
         config: sizes.
         device: where it runs.
-        precision: of the decoder's large weights on a CPU; the encoder always has fp32.
+        precision: of the decoder's large weights on a CPU; the encoder's are never rounded.
     """
 
     def __init__(

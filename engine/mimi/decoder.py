@@ -18,9 +18,6 @@ from engine.mimi.memory import StreamMemory
 from engine.mimi.packed import Packed
 from engine.mimi.rows import Conv, Residual, Weights, conv, residual, up_conv
 
-_HALF_ROWS = 32
-"""Layers with at most this many rows a frame spend their time reading weights, not computing."""
-
 
 class Decoder:
     """The decoding half of a Mimi, with weights of its own layout.
@@ -29,7 +26,7 @@ class Decoder:
         weights: the codec's tensors under Kyutai's names; they are copied.
         tables: their ``codebooks``.
         config: sizes.
-        half: whether weights whose reading takes the time are kept in fp16.
+        half: whether weights whose reading takes the time may be rounded to fp16.
     """
 
     def __init__(self, weights: Weights, tables: Tensor, config: MimiConfig, *, half: bool) -> None:
@@ -106,7 +103,7 @@ def _seanet(
     for ratio in config.ratios:
         index += 2  # an activation lies between
         name = f"decoder.model.{index}.convtr.convtr"
-        up = up_conv(weights, name, rows=steps, half=half and steps <= _HALF_ROWS)
+        up = up_conv(weights, name, rows=steps, half=half)
         steps *= ratio
         residuals: list[Residual] = []
         for layer in range(config.residual_layers):

@@ -1,6 +1,6 @@
 """Sound to codes, block after block: the mirror of the decoder, built of the same rows.
 
-Weights stay in fp32 here: the codes are what the model was trained on, and a block has many rows.
+No weight is rounded here: the codes are what the model was trained on, and a block has many rows.
 """
 
 from __future__ import annotations

@@ -91,3 +91,17 @@ def test_weights_too_great_for_fp16_stay_whole() -> None:
     torch.testing.assert_close(
         Packed(weight, half=True)(torch.ones(1, 300)), torch.full((1, 300), 3e7)
     )
+
+
+@HALF
+def test_weights_stored_in_16_bits_are_read_so_and_lose_nothing() -> None:
+    weight = torch.randn(300, 400).to(torch.float16).to(torch.float32)
+    rows, base, scale = torch.randn(2, 400), torch.randn(2, 300), torch.randn(300)
+    packed = Packed(weight)
+    assert packed._kind == "half"
+    assert Packed(weight + 1e-5)._kind != "half"
+    wanted = functional.linear(rows, weight)
+    torch.testing.assert_close(packed(rows), wanted, rtol=1e-5, atol=1e-4)
+    torch.testing.assert_close(
+        packed.onto(rows, base, scale), base + wanted * scale, rtol=1e-5, atol=1e-4
+    )
