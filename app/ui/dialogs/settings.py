@@ -110,6 +110,16 @@ class SettingsDialog(PageDialog):
             lambda value: self._choices.set("echo", value),
         )
         section.add(row)
+        row, self.chime = switch_row(
+            self._look,
+            self.tr("Greet a new loudspeaker"),
+            self._hint(
+                "chime", self.tr("A short chord, once, by which Parley learns how the room sounds.")
+            ),
+            self._choices.settings.chime,
+            lambda on: self._choices.set("chime", on),
+        )
+        section.add(row)
         return section
 
     def _conversation(self) -> Section:

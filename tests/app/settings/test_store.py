@@ -56,6 +56,8 @@ WORDS = st.text(st.characters(codec="utf-8", exclude_categories=("Cs", "Cc")), m
     threads=st.none() | st.integers(1, 256),
     caption_pt=st.integers(8, 48),
     candidates=st.integers(1, 4),
+    chime=st.booleans(),
+    watermark=st.booleans(),
     extra=WORDS,
 )
 def test_any_settings_survive_beside_what_the_user_wrote(extra: str, **values: object) -> None:

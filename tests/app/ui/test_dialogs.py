@@ -99,9 +99,11 @@ def test_switches_by_key(
 ) -> None:
     QTest.keyClick(dialog.barge_in, Qt.Key.Key_Space)
     QTest.keyClick(dialog.record, Qt.Key.Key_Return)
+    QTest.keyClick(dialog.chime, Qt.Key.Key_Space)
     QTest.keyClick(dialog.hands_free, Qt.Key.Key_Space)
     chosen = choices.settings
     assert (chosen.barge_in, chosen.record, chosen.hands_free) == (False, True, False)
+    assert not chosen.chime
     assert ("hands_free", False) in live.calls
 
 
