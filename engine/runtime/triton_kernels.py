@@ -1,5 +1,5 @@
 # pyright: reportMissingImports=false, reportUntypedFunctionDecorator=false
-# pyright: reportMissingParameterType=false
+# pyright: reportMissingParameterType=false, reportIndexIssue=false
 # ruff: noqa: ANN001, ANN202  (Triton reads annotations and knows only its own)
 """Kernels in Triton, for cards that have it. Import only where that is allowed to fail.
 
