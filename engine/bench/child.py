@@ -98,7 +98,7 @@ class Child:
     def __init__(self, entry: Entry) -> None:
         context = multiprocessing.get_context("spawn")
         self._pipe, theirs = context.Pipe()
-        self._process = context.Process(target=_serve, args=(theirs, entry), daemon=True)
+        self._process = context.Process(target=_serve, args=(theirs, entry))
         os.environ.setdefault("KINETO_LOG_LEVEL", "5")  # the profiler would talk to the terminal
         self._process.start()
         theirs.close()

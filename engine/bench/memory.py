@@ -35,7 +35,11 @@ def measure_bandwidth(device: torch.device, size: int | None = None) -> Bandwidt
             best = min(best, time.perf_counter() - started)
         return moved * repeats / best
 
-    return Bandwidth(rate(lambda: target.copy_(source), 2 * size), rate(source.sum, size))
+    found = Bandwidth(rate(lambda: target.copy_(source), 2 * size), rate(source.sum, size))
+    if card:
+        del source, target
+        torch.cuda.empty_cache()  # other processes need it now
+    return found
 
 
 def finish(device: torch.device) -> None:
