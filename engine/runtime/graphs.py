@@ -57,7 +57,7 @@ class Runner(Protocol):
 
 
 class Direct:
-    """Runs it as it is: on a CPU, and where graphs cannot be had."""
+    """Runs it as it is: on a CPU."""
 
     def __init__(self, frame: StaticFrame, *, runs_ahead: bool = False) -> None:
         self.runs_ahead = runs_ahead
@@ -146,7 +146,10 @@ class Graphs:
                     run()
             self._stream.synchronize()
             graph = torch.cuda.CUDAGraph()
-            with torch.cuda.graph(graph, pool=pool, stream=self._stream):
+            # Other threads of the program may use the card meanwhile.
+            with torch.cuda.graph(
+                graph, pool=pool, stream=self._stream, capture_error_mode="thread_local"
+            ):
                 run()
             return graph
 
