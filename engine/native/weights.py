@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import mmap
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -232,7 +233,9 @@ class _Arena:
     _ALIGNMENT = 64
 
     def __init__(self, size: int) -> None:
-        self._memory = mmap.mmap(-1, size + mmap.PAGESIZE)
+        # Shared memory, which is what mmap gives unasked, gets no large pages.
+        private = {"flags": mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS} if os.name == "posix" else {}
+        self._memory = mmap.mmap(-1, size + mmap.PAGESIZE, **private)
         if hasattr(mmap, "MADV_HUGEPAGE") and size > 0:
             self._memory.madvise(mmap.MADV_HUGEPAGE)
         self._start = ctypes.addressof(ctypes.c_char.from_buffer(self._memory))
