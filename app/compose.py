@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
@@ -11,7 +13,7 @@ from app.audio.files import FileReader
 from app.audio.storage import DiskStorage
 from app.conversation.turn import TurnPorts, TurnRunner
 from app.core.clock import SystemClock
-from app.core.errors import InputError
+from app.core.errors import InputError, ParleyError
 from app.core.ports import (
     ChatModel,
     Clock,
@@ -26,7 +28,7 @@ from app.listening.vad import SileroVad
 from app.listening.whisper import WhisperRecogniser
 from app.settings import paths
 from app.settings.model import Settings
-from app.settings.watermark_key import own_key
+from app.settings.watermark_key import KEY_BYTES, own_key
 from app.speaking.csm import CsmSpeech, EngineOptions
 from app.speaking.marked import marked
 from app.thinking import tools
@@ -36,6 +38,8 @@ from app.thinking.server import ServerChat, ServerOptions, key_from, shown
 from app.thinking.toolsfirst import ToolsFirst
 
 T = TypeVar("T")
+
+_LOG = logging.getLogger(__name__)
 
 # llm-nano has learnt from conversations of up to seven exchanges.
 _NANO_EXCHANGES = 6
@@ -129,7 +133,7 @@ class StandardFactory:
     def speech(self) -> SpeechModel:
         """The speech engine with its voice, warmed up; what it says is marked unless unwanted."""
         speech = self.engine()
-        return marked(speech, own_key()) if self.settings.watermark else speech
+        return marked(speech, _marking_key()) if self.settings.watermark else speech
 
     def engine(self) -> SpeechModel:
         """The speech engine alone, without the mark."""
@@ -153,6 +157,15 @@ def engine_options(settings: Settings) -> EngineOptions:
         voices=paths.user_cache() / "voices",
         candidates=settings.candidates,
     )
+
+
+def _marking_key() -> bytes:
+    """The user's key; where it cannot be kept, one for this run, so that the talk goes on."""
+    try:
+        return own_key()
+    except ParleyError as error:
+        _LOG.warning("%s What is said now carries the mark of a key that nobody keeps.", error)
+        return secrets.token_bytes(KEY_BYTES)
 
 
 @dataclass(frozen=True, slots=True)
