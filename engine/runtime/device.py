@@ -5,7 +5,6 @@ from __future__ import annotations
 import torch
 
 from engine.errors import DeviceError
-from engine.runtime.precision import pick_precision
 
 
 def pick_device(wanted: str = "auto") -> torch.device:
@@ -27,8 +26,3 @@ def pick_device(wanted: str = "auto") -> torch.device:
     if device.type not in ("cpu", "cuda"):
         raise DeviceError(f"The device '{wanted}' is not supported: use auto, cpu or cuda.")
     return device
-
-
-def pick_dtype(wanted: str, device: torch.device, parameters: int) -> torch.dtype:
-    """The format of what is not quantised, see ``engine.runtime.precision.pick_precision``."""
-    return pick_precision(wanted, device, parameters).dtype

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
+
 from engine.csm.model import CsmModel
+from engine.native.decoder import native_decoder
+from engine.native.library import reason
 from engine.runtime.ahead import StaticDecoder
+from engine.runtime.decoder import Decoder
 from engine.runtime.eager import EagerDecoder
 from engine.runtime.fused import fuse
 from engine.runtime.graphs import Direct, Stage
@@ -50,3 +55,11 @@ class TestStaticWithFusedKernels(DecoderRules):
 
     def make(self, model: CsmModel, sampling: Sampling, seed: int) -> StaticDecoder:
         return StaticDecoder(stage(model, runs_ahead=True, kernels=Plain()), sampling, seed)
+
+
+@pytest.mark.skipif(bool(reason()), reason="the compiled engine is not built")
+class TestNative(DecoderRules):
+    def make(self, model: CsmModel, sampling: Sampling, seed: int) -> Decoder:
+        decoder = native_decoder(model, sampling, seed)
+        assert decoder is not None
+        return decoder
