@@ -69,7 +69,7 @@ class SpeechEngine(EngineParts):
         threads: int | None = None,
         voices: Path | None = None,
     ) -> SpeechEngine:
-        """Read a model folder (see ``engine.runtime.load``) and make two frames to warm up.
+        """Read a model folder (see ``engine.runtime.load``) and warm up: two frames made, one heard.
 
         Voices made ready are kept in the folder ``voices``, if one is given.
         """
@@ -81,6 +81,7 @@ class SpeechEngine(EngineParts):
         with contextlib.closing(engine.conversation(None).speak("1.")) as frames:
             for _ in itertools.islice(frames, 2):
                 pass
+        engine.codec.encode(np.zeros(engine.frame_samples, np.float32))
         return engine
 
     def conversation(
