@@ -17,7 +17,7 @@ from engine.mimi.codec import MimiCodec
 from engine.runtime.decoders import rounds_itself
 from engine.runtime.device import pick_device
 from engine.runtime.fused import STORED
-from engine.runtime.packed import Packed, quantise
+from engine.runtime.packed import Packed, leave_text_at_home, quantise
 from engine.runtime.precision import SMALL_MODEL, Precision, pick_precision
 from engine.types import Sampling
 from engine.weights import LoadedCsm, load_csm
@@ -72,6 +72,7 @@ def _load(path: Path, device: torch.device, precision: Precision, parameters: in
         quantise(loaded.model, precision)
     if packed is not None:
         packed.keep(loaded.model)
+    leave_text_at_home(loaded.model)
     return loaded
 
 

@@ -36,6 +36,8 @@ from engine.runtime.quantise import Stored
 from engine.weights.files import TensorReader, read_header
 from engine.weights.find import Checkpoint
 
+TEXT_TABLE = "text_embedding.weight"
+
 _VERSION = 1
 """Of the contents; another one makes every older file stale."""
 
@@ -65,7 +67,10 @@ class Packed:
         try:
             tensors = read_header(self.path)
             with TensorReader(tensors) as reader:
-                state = {name: _aligned(reader.get(name)).to(device) for name in tensors}
+                state = {
+                    name: _aligned(reader.get(name)).to("cpu" if name == TEXT_TABLE else device)
+                    for name in tensors
+                }
             _fill(model, state)
         except (ModelError, KeyError, RuntimeError) as error:
             if isinstance(error, torch.OutOfMemoryError):
@@ -96,6 +101,13 @@ class Packed:
             if stale != self.path:
                 with contextlib.suppress(OSError):
                     stale.unlink()
+
+
+def leave_text_at_home(model: CsmModel) -> None:
+    """Keep the table of text tokens in the memory of the host: of its rows, few are ever read."""
+    table = model.text_embedding.weight
+    if table.device.type != "cpu":
+        model.text_embedding.weight = nn.Parameter(table.detach().cpu(), requires_grad=False)
 
 
 def quantise(model: CsmModel, precision: Precision) -> None:

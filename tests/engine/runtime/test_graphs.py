@@ -13,6 +13,7 @@ from engine.runtime.decoders import make_decoder, stage_of
 from engine.runtime.eager import EagerDecoder
 from engine.runtime.fused import fuse
 from engine.runtime.graphs import Direct, Graphs, Stage
+from engine.runtime.packed import leave_text_at_home
 from engine.runtime.static import StaticFrame
 from engine.types import Sampling
 from tests.engine.decoder_rules import SAMPLINGS, TEXT, DecoderRules, frames, random_model
@@ -110,3 +111,17 @@ def test_no_memory_ends_in_one_sentence(monkeypatch) -> None:
     monkeypatch.setattr(frame, "draw", full)
     with pytest.raises(DeviceError, match="does not fit into the memory of cuda"):
         Graphs(frame)
+
+
+def test_the_text_table_may_be_in_the_memory_of_the_host() -> None:
+    drawn = []
+    for at_home in (True, False):
+        model = random_model().cuda()
+        if at_home:
+            leave_text_at_home(model)
+            assert model.text_embedding.weight.device.type == "cpu"
+        assert model.device.type == "cuda"
+        decoder = make_decoder(model, Sampling(), 3)
+        decoder.read(TEXT, frames(2))
+        drawn.append([decoder.draw(1)[0].tolist() for _ in range(3)])
+    assert drawn[0] == drawn[1]
