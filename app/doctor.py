@@ -60,6 +60,7 @@ def _checks(settings: Settings, factory: Factory) -> Iterator[Check]:
     yield _packages()
     yield _openmp()
     yield _torch(settings)
+    yield _cpu_engine()
     yield _nano_pack()
     yield _works("voice activity", lambda: _hears_quiet(factory), "run `make setup` again")
     yield _works("recogniser", lambda: _recogniser(settings, factory), "name another with --asr")
@@ -113,6 +114,19 @@ def _torch(settings: Settings) -> Check:
         return Check("device", True, describe_device(settings.device))
     except ParleyError as error:
         return Check("device", False, str(error), "Choose another with --device.")
+
+
+def _cpu_engine() -> Check:
+    from app.speaking.csm import describe_cpu_engine
+
+    built, detail = describe_cpu_engine()
+    return Check(
+        "cpu engine",
+        built,
+        detail,
+        "Speech is several times slower on a CPU without it: run `make setup` with a C++ compiler.",
+        essential=False,
+    )
 
 
 def _nano_pack() -> Check:

@@ -208,3 +208,13 @@ def describe_device(device: str) -> str:
 
     with _told():
         return f"torch {importlib.metadata.version('torch')} on {pick_device(device)}"
+
+
+def describe_cpu_engine() -> tuple[bool, str]:
+    """Whether the compiled CPU engine can be used, and what it is made of or why not."""
+    from engine.native import library
+
+    problem = library.reason()
+    if problem:
+        return False, problem
+    return True, f"compiled for {library.load().parley_kernels().decode()} instructions"

@@ -57,6 +57,17 @@ def test_missing_sound_does_not_fail_the_doctor(
     assert "libportaudio2" in checks["libportaudio"]["fix"]
 
 
+def test_it_tells_whether_the_compiled_engine_speaks(
+    pack: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PARLEY_NATIVE", "0")
+    code, checks = examine(capsys)
+    assert code == 0
+    assert not checks["cpu engine"]["ok"]
+    assert "switched off" in checks["cpu engine"]["detail"]
+    assert "make setup" in checks["cpu engine"]["fix"]
+
+
 @pytest.mark.parametrize("change", ["damage", "remove", "manifest"])
 def test_a_damaged_pack_is_told(
     pack: Path, capsys: pytest.CaptureFixture[str], change: str
