@@ -1,5 +1,7 @@
 #include "matrix.hpp"
 
+#include <algorithm>
+
 #include "lanes.hpp"
 
 namespace parley {
@@ -92,8 +94,8 @@ void multiply_tokens(const Product& product, const X* x, int64_t cols, int64_t f
 }
 
 template <typename Cell, typename X>
-void multiply_all_tokens(const Product& product, const X* x, const Activations& in, int64_t first,
-                         int64_t count) {
+void multiply_block_of_rows(const Product& product, const X* x, const Activations& in, int64_t first,
+                            int64_t count) {
   int token = 0;
   for (; token + kTokensAtOnce <= in.tokens; token += kTokensAtOnce) {
     multiply_tokens<kTokensAtOnce, Cell>(product, x + token * in.cols, in.cols, first, count, token);
@@ -103,6 +105,16 @@ void multiply_all_tokens(const Product& product, const X* x, const Activations& 
   }
   if (token < in.tokens) {
     multiply_tokens<1, Cell>(product, x + token * in.cols, in.cols, first, count, token);
+  }
+}
+
+// Few rows at a time, so that they are still near when the next positions need them.
+template <typename Cell, typename X>
+void multiply_all_tokens(const Product& product, const X* x, const Activations& in, int64_t first,
+                         int64_t count) {
+  for (int64_t row = first; row < first + count; row += kBlockRows) {
+    multiply_block_of_rows<Cell>(product, x, in, row,
+                                 std::min<int64_t>(kBlockRows, first + count - row));
   }
 }
 
@@ -291,24 +303,25 @@ void multiply_rows(const Product& product, const Activations& in, int64_t first,
   }
 }
 
-int64_t chunk_rows(const Matrix& matrix) {
-  constexpr int64_t kChunkBytes = 32 * 1024;
+int64_t chunk_rows(const Matrix& matrix, int threads) {
+  constexpr int64_t kLeastBytes = 16 * 1024, kMostBytes = 128 * 1024, kShares = 8;
   static constexpr int64_t kHalfBytes[] = {8, 4, 2, 1};  // a weight's size, by format
   const int64_t row_bytes = matrix.cols * kHalfBytes[matrix.format] / 2 + 1;
-  const int64_t blocks = kChunkBytes / (row_bytes * kBlockRows);
-  return kBlockRows * (blocks > 1 ? blocks : 1);
+  const int64_t share = matrix.rows * row_bytes / (kShares * threads);
+  const int64_t bytes = std::min(std::max(share, kLeastBytes), kMostBytes);
+  return kBlockRows * std::max<int64_t>(bytes / (row_bytes * kBlockRows), 1);
 }
 
 void multiply(Pool& pool, const Product* products, int count, const Activations& in) {
   int chunks = 0;
   for (int i = 0; i < count; ++i) {
-    const int64_t step = chunk_rows(*products[i].matrix);
+    const int64_t step = chunk_rows(*products[i].matrix, pool.threads());
     chunks += static_cast<int>((products[i].matrix->rows + step - 1) / step);
   }
   pool.run(chunks, [&](int chunk, int) {
     const Product* product = products;
     while (true) {
-      const int64_t rows = product->matrix->rows, step = chunk_rows(*product->matrix);
+      const int64_t rows = product->matrix->rows, step = chunk_rows(*product->matrix, pool.threads());
       const int here = static_cast<int>((rows + step - 1) / step);
       if (chunk < here) {
         const int64_t first = chunk * step;

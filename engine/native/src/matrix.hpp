@@ -82,8 +82,9 @@ struct Product {
 // Some rows of a product; `first` and `count` are multiples of sixteen but at the matrix's end.
 void multiply_rows(const Product& product, const Activations& in, int64_t first, int64_t count);
 
-// Rows that make a chunk of work: some 32 KiB of weights.
-int64_t chunk_rows(const Matrix& matrix);
+// Rows that make a chunk of work. Large ones stream better (each begins with a wait for memory), small
+// ones end together: so an eighth of a thread's share, up to 128 KiB.
+int64_t chunk_rows(const Matrix& matrix, int threads);
 
 // Products with the same input, side by side on all threads.
 void multiply(Pool& pool, const Product* products, int count, const Activations& in);

@@ -243,7 +243,7 @@ void Transformer::mlp(const ParleyLayer& layer, float* x, int tokens) {
   const Activations inner = inner_.view(tokens, ffn);
   const Product gate = {&layer.gate, inner_.x(), ffn, false}, up = {&layer.up, up_.data(), ffn, false};
   // Whole groups of 32, so that a chunk can quantise what it made.
-  const int64_t step = round_up(chunk_rows(layer.gate), kGroup);
+  const int64_t step = round_up(chunk_rows(layer.gate, pool_.threads()), kGroup);
   pool_.run(static_cast<int>((ffn + step - 1) / step), [&](int chunk, int) {
     const int64_t first = chunk * step, count = std::min(step, ffn - first);
     multiply_rows(gate, in, first, count);
