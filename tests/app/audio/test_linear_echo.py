@@ -84,12 +84,14 @@ def test_reset_forgets() -> None:
 def test_a_remembered_room_is_cancelled_at_once() -> None:
     near, far = _sound("desk")
     taught = LinearEcho()
-    assert taught.learnt is None
+    nothing = taught.learnt
+    assert nothing is None
     _run(taught, near, far)
-    assert taught.learnt is not None
+    learnt = taught.learnt
+    assert learnt is not None
     first = slice(0, 480 * 60)
     again = LinearEcho()
-    again.remember(*taught.learnt)
+    again.remember(*learnt)
     left = _run(again, near[first], far[first])
     assert db(near[first]) - db(left) > 12
     assert db(near[first]) - db(_run(LinearEcho(), near[first], far[first])) < 12
