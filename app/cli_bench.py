@@ -16,7 +16,9 @@ def add_bench(bench: argparse.ArgumentParser, common: argparse.ArgumentParser) -
     engine = what.add_parser("engine", parents=[common], help="speed of the speech engine")
     engine.add_argument("--model", metavar="DIR|NAME", help="model folder, or a shape's name")
     engine.add_argument(
-        "--random-weights", action="store_true", help="shapes of csm-1b or csm-nano, no checkpoint"
+        "--random-weights",
+        action="store_true",
+        help="shapes of csm-1b, miso-8b or csm-nano alone, no checkpoint",
     )
     engine.add_argument("--peer", choices=["transformers"], help="measure this beside ours")
     engine.add_argument(

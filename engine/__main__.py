@@ -22,7 +22,7 @@ def parser() -> argparse.ArgumentParser:
     say.add_argument("--model", type=Path, default=ASSETS / "nano" / "csm", help="CSM folder")
     say.add_argument("--voice", type=Path, help="voice folder (default: the first in assets)")
     say.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
-    say.add_argument("--precision", default="auto", help="auto, bf16 or fp32")
+    say.add_argument("--precision", default="auto", help="auto, fp32, bf16, int8 or int4")
     say.add_argument("--threads", type=int, help="CPU threads")
     say.add_argument("--seed", type=int, default=0)
     say.add_argument("--json", action="store_true", help="print one JSON object")

@@ -149,7 +149,7 @@ def test_precisions_are_each_measured_once() -> None:
     assert suite.precisions("bf16, int8,bf16", CSM_NANO, CPU) == ["bf16", "int8"]
     assert suite.precisions("all", CSM_NANO, CPU) == ["fp32", "bf16", "int8", "int4"]
     assert suite.precisions("auto", CSM_NANO, CPU) == ["fp32"]
-    assert suite.precisions("auto", CSM_1B, CPU) == ["bf16"]
+    assert suite.precisions("auto", CSM_1B, torch.device("cuda")) == ["bf16"]
 
 
 def test_big_models_on_a_cpu_make_fewer_frames() -> None:

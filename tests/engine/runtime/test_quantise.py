@@ -9,6 +9,7 @@ from torch import Tensor
 from engine.config import CSM_1B, CSM_NANO
 from engine.csm.model import CsmModel
 from engine.errors import DeviceError
+from engine.native import library
 from engine.runtime.eager import EagerDecoder
 from engine.runtime.fused import matrices, release
 from engine.runtime.matrix import bind
@@ -139,9 +140,12 @@ def test_fusing_leaves_the_model_as_it_is() -> None:
     assert {one.untyped_storage().data_ptr() for one in fused.values()} <= storages
 
 
-def test_precision_is_chosen_for_the_device_and_the_size() -> None:
+def test_precision_is_chosen_for_the_device_and_the_size(monkeypatch: pytest.MonkeyPatch) -> None:
     cuda = torch.device("cuda")
     assert pick_precision("auto", CPU, 10_000_000) is Precision.FP32
+    monkeypatch.setattr(library, "reason", lambda: "")
+    assert pick_precision("auto", CPU, 1_500_000_000) is Precision.INT8
+    monkeypatch.setattr(library, "reason", lambda: "It is not built.")
     assert pick_precision("auto", CPU, 1_500_000_000) is Precision.BF16
     assert pick_precision("auto", cuda, 10_000_000) is Precision.BF16
     assert pick_precision("int4", CPU, 1) is Precision.INT4
