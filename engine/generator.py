@@ -25,6 +25,7 @@ from engine.csm.memory import Marks, Memory
 from engine.csm.prompt import Prepared
 from engine.errors import ContextError, TextError
 from engine.listening import Listener
+from engine.making import Making
 from engine.normalise import speakable
 from engine.parts import EngineParts
 from engine.runtime.decoder import Decoder
@@ -258,8 +259,8 @@ class Conversation:
         memory.settle_voice()
         if not memory.make_room(len(ids) + budget.most + 1):
             raise ContextError("This line does not fit the model's window: use a shorter voice.")
-        guard, codes, pending = LateEndGuard(budget), list[CodeArray](said), False
-        start = memory.positions
+        guard, codes, start = LateEndGuard(budget), list[CodeArray](said), memory.positions
+        making: Making | None = None
         self._ended = Ended.CANCELLED
         try:
             self._sound.catch_up(memory.turn_lines)
@@ -274,24 +275,21 @@ class Conversation:
                 if [guard.stuck(*frame) for frame in zip(said, sound, strict=True)][-1]:
                     self._ended = Ended.GUARD
                     return
+            making = Making(decoder, source, self._sound, budget, len(said))
             while len(codes) < budget.most and not cancelled():
-                if pending:
-                    source.feed()
-                    pending = False
-                frame, over = source.draw(at_least=budget.least - len(codes))
-                if over:
+                frame = making.next()
+                if frame is None:
                     self._ended = Ended.EOS
                     return
-                pending = True
-                codes.append(frame)
-                samples = self._sound.decode(frame[None])
-                yield frame, samples
-                if guard.stuck(frame, samples):
+                codes.append(frame[0])
+                yield frame
+                if guard.stuck(*frame):
                     self._ended = Ended.GUARD
                     return
             if len(codes) >= budget.most:
                 self._ended = Ended.LIMIT
         finally:
+            pending = making is not None and making.leave()
             if codes:
                 memory.end(ids, np.stack(codes), pending=pending)
             else:
