@@ -213,6 +213,9 @@ def test_a_lost_line_goes_on_in_chunks(engine: SpeechEngine, delivered: int) -> 
             heard.append(list(itertools.islice(line, cut)))
             line.close()
         same(*heard)
+        pace = pair[0]._sound.pace
+        assert isinstance(pace, Forced)
+        assert sum(pace.noted) <= frame_budget(LINE, RATE_HZ).most - delivered
         alike(*pair)
 
 
