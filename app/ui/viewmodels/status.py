@@ -94,6 +94,11 @@ class StatusViewModel(QObject):
         return self.phase is not Phase.FAILED
 
     @property
+    def can_record(self) -> bool:
+        """Whether there is a conversation to record, or soon will be."""
+        return self.phase is not Phase.FAILED
+
+    @property
     def polling(self) -> bool:
         """Whether the meters are being looked at."""
         return self._timer.isActive()
@@ -102,6 +107,10 @@ class StatusViewModel(QObject):
 
     def take_phase(self, told: PhaseChanged) -> None:
         """The conversation is in another phase."""
+        if told.phase is Phase.LOADING and self.phase is Phase.FAILED:
+            # Nobody was there to hear what was switched while nothing was loaded.
+            self._control.mute(self.muted)
+            self._control.hands_free(self.hands_free)
         if told.phase is Phase.MUTED and not self.muted:
             self.muted = True
             self.switches_changed.emit()

@@ -184,6 +184,8 @@ class Dock(QFrame):
         self.stop.show_word(self.tr("Stop"), self.tr("Silence the answer (Esc)"))
         on = status.recording.on
         self._show(self.record_action, self.record, on)
+        self.record_action.setEnabled(status.can_record)
+        self.record.setEnabled(status.can_record)
         self.record.show_word(
             self.tr("Recording") if on else self.tr("Record"),
             self.tr("Stop recording (Ctrl+R)")

@@ -177,3 +177,17 @@ def test_a_meter_rises_at_once_and_falls_slowly() -> None:
     assert eased_db(-10, -60, 0.1) == pytest.approx(-14.5)
     assert eased_db(-59, -90, 1.0) == FLOOR_DB
     assert [share(db) for db in (-90, -60, -30, 0, 6)] == [0.0, 0.0, 0.5, 1.0, 1.0]
+
+
+def test_what_was_switched_while_nothing_was_loaded_holds_when_something_is(
+    status: StatusViewModel, live: FakeLive
+) -> None:
+    status.take_phase(PhaseChanged(Phase.FAILED))
+    status.set_muted(True)
+    status.set_hands_free(False)
+    live.calls.clear()
+    status.take_phase(PhaseChanged(Phase.LOADING))
+    assert live.calls == [("mute", True), ("hands_free", False)]
+    live.calls.clear()
+    status.take_phase(PhaseChanged(Phase.LOADING, "Loading the voice ..."))
+    assert live.calls == []

@@ -106,6 +106,17 @@ def test_recording_is_seen_as_long_as_it_goes_on(window: MainWindow, live: FakeL
     assert not window.dock.record.isChecked()
 
 
+def test_there_is_nothing_to_record_where_nothing_could_be_loaded(
+    window: MainWindow, live: FakeLive
+) -> None:
+    go(live, Phase.FAILED)
+    assert not window.dock.record.isEnabled()
+    window.dock.record_action.trigger()
+    assert live.calls == []
+    go(live, Phase.LOADING)
+    assert window.dock.record.isEnabled()
+
+
 def test_the_record_button_shows_what_is_and_not_what_was_asked(
     window: MainWindow, live: FakeLive
 ) -> None:
