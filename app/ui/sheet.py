@@ -84,13 +84,15 @@ QLineEdit[kind="composer"] {
   background: $window; border-radius: ${round}px; padding: 0 16px; min-height: ${composer}px;
 }
 QLineEdit[kind="composer"]:focus { padding: 0 15px; min-height: ${composer_focus}px; }
-QComboBox { padding-right: 28px; }
+QComboBox { padding-right: 28px; combobox-popup: 0; }
 QComboBox::drop-down { border: 0; width: 26px; }
 QComboBox::down-arrow { image: none; }
 QComboBox QAbstractItemView {
   background: $surface; color: $text; border: 1px solid $edge; padding: 4px;
   selection-background-color: $accent_soft; selection-color: $text;
 }
+QComboBox QAbstractItemView::item { min-height: 26px; padding: 0 5px; border-radius: 5px; }
+QComboBox QAbstractItemView::item:selected { background: $accent_soft; color: $text; }
 
 QSlider { min-height: 26px; background: transparent; }
 QSlider::groove:horizontal { height: 4px; border-radius: 2px; background: $edge; }

@@ -180,6 +180,17 @@ def test_after_a_failed_start_the_same_can_be_tried_again(
     assert renewed == [choices.settings]
 
 
+def test_a_list_opens_with_all_that_can_be_chosen(dialog: SettingsDialog) -> None:
+    dialog.area.ensureWidgetVisible(dialog.voice)
+    dialog.voice.showPopup()
+    settle()
+    shown = dialog.voice.view()
+    last = shown.visualRect(shown.model().index(dialog.voice.count() - 1, 0))
+    assert shown.viewport().rect().contains(last)
+    dialog.voice.hidePopup()
+    settle()
+
+
 def test_a_server_is_named_without_what_is_secret(
     dialog: SettingsDialog, choices: SettingsViewModel
 ) -> None:
