@@ -35,7 +35,7 @@ def _talk() -> int:
         record=settings.record,
     )
 
-    voice = settings.voice
+    voice, record = settings.voice, settings.record
 
     def apply(chosen: Settings) -> None:
         nonlocal voice
@@ -45,7 +45,13 @@ def _talk() -> int:
             session.change_voice(chosen.voice_folder)
 
     def renew(chosen: Settings) -> None:
+        nonlocal record
+        before, record = record, chosen.record
+        if before and not record:
+            session.record(False)
         session.renew(compose_live.LiveMaker(chosen))
+        if record and not before:
+            session.record(True)
 
     notices = [*loaded.notices, *compose_live.recovered_sessions(settings)]
     return run(session, settings, store, apply=apply, renew=renew, notices=notices)
