@@ -37,6 +37,10 @@ BROKEN = Notice(
     Level.ERROR,
     "There is no language model at /models/qwen2.5-7b-instruct.gguf: choose one in the settings.",
 )
+UNSAVED = (
+    "The settings could not be saved: [Errno 28] No space left on device: "
+    "'/home/anna/.config/parley/config.toml'"
+)
 FOUND = Notice(Level.INFO, "The microphone is back.")
 ASKED = user(2, QUESTION)
 
@@ -75,7 +79,17 @@ STATES: dict[str, Sequence[Shown]] = {
         phase(Phase.LISTENING),
     ],
 }
-DIALOGS = ("settings", "settings-models", "settings-end", "about", "about-end")
+DIALOGS = (
+    "settings",
+    "settings-models",
+    "settings-chosen-models",
+    "settings-next-start-models",
+    "settings-failed",
+    "settings-refused-chosen",
+    "settings-end",
+    "about",
+    "about-end",
+)
 SIZES = ((480, 600), (420, 480), (1600, 1000))
 
 
@@ -128,6 +142,10 @@ def _in_large_letters(shown: object, look: object, name: str) -> list[str]:
     return found
 
 
+def _nothing(_: object) -> None:
+    """What a running conversation would do about the settings."""
+
+
 class _Window:
     """The window in one of the states, as a context."""
 
@@ -140,8 +158,16 @@ class _Window:
 
         self.live = FakeLive()
         self.session = SessionViewModel(self.live)
-        choices = SettingsViewModel(Settings(), FakeStore(), Background(), voices=("atlas", "nova"))
-        self.window = MainWindow(self.session, choices, look)  # type: ignore[arg-type]
+        at_once = None if "next-start" in name else _nothing
+        self.choices = SettingsViewModel(
+            Settings(),
+            FakeStore(),
+            Background(),
+            apply=at_once,
+            renew=at_once,
+            voices=("atlas", "nova"),
+        )
+        self.window = MainWindow(self.session, self.choices, look)  # type: ignore[arg-type]
         self.window.resize(FIRST)  # whatever the size of the screen that there is none of
         self.name = name
 
@@ -149,7 +175,8 @@ class _Window:
         from tests.app.ui.helpers import settle
 
         self.window.show()
-        self.live.show(DEVICES, *STATES.get(self.name, [phase(Phase.LISTENING)]))
+        shown = STATES["failed"] if "failed" in self.name else [phase(Phase.LISTENING)]
+        self.live.show(DEVICES, *STATES.get(self.name, shown))
         loud = -14.0 if self.name in ("hearing", "paused") else -48.0
         own = -12.0 if self.name == "speaking" else -90.0
         self.live.level = Levels(microphone_db=loud, loudspeaker_db=own, recorded_s=65.4)
@@ -160,11 +187,23 @@ class _Window:
         elif self.name.startswith("about"):
             self.window.show_about()
         settle()
+        self._choose()
         if self.window.dialog is not None:
             bar = self.window.dialog.area.verticalScrollBar()
             shares = {"models": 0.55, "end": 1.0}
             bar.setValue(round(bar.maximum() * shares.get(self.name.rpartition("-")[2], 0.0)))
         return self.window
+
+    def _choose(self) -> None:
+        from tests.app.ui.helpers import settle
+
+        if "chosen" in self.name or "next-start" in self.name:
+            self.choices.set("asr", Path("/models/faster-whisper-small.en"))
+            self.choices.set("llm", "http://127.0.0.1:8080/v1")
+            settle()
+        if "refused" in self.name:
+            self.choices.failed.emit(UNSAVED)
+            settle()
 
     def __exit__(self, *_: object) -> None:
         from tests.app.ui.helpers import settle
