@@ -98,6 +98,7 @@ class LiveSession:
         self._closing = False
         self._next_factory: LiveFactory | None = None
         self._failure = ""
+        self._wishes: dict[type, ev.Event] = {}
         self._told = ("", "", "")
         self._checked_s = 0.0
         self._first = self._next = 0
@@ -255,6 +256,9 @@ class LiveSession:
         )
         if earlier is not None:
             self._conductor.carry_on(earlier)
+        for wish in self._wishes.values():
+            self._conductor.handle(wish)
+        self._wishes.clear()
         self._tell(PhaseChanged(self._conductor.phase))
         self._first, self._told = self._next, ("", "", "")
         self._start_device(device)
@@ -267,7 +271,9 @@ class LiveSession:
             if callable(item):
                 item()
             elif self._conductor is None or self._device is None:
-                return  # nothing was loaded: there is nobody to tell
+                # Nothing was loaded: there is nobody to tell yet. A closed microphone must stay so.
+                if isinstance(item, ev.Muted | ev.HandsFree):
+                    self._wishes[type(item)] = item
             elif isinstance(item, HeardBlock):
                 self._block(self._conductor, item)
             else:

@@ -228,9 +228,11 @@ def test_a_failed_start_is_mended_by_other_parts() -> None:
     session.type("Is anybody there?")  # nobody is, and nothing breaks
     session.choose_devices("headset", "")
     session.record(True)
+    session.mute(True)
     session.renew(there)
     window.wait(lambda what: what == NoticeOver("The model is missing: get it."))
-    window.phase(Phase.LISTENING)
+    window.phase(Phase.MUTED)
+    assert PhaseChanged(Phase.LISTENING) not in window.shown  # not even for a moment
     assert missing.closed
     assert there.asked == [("headset", "")]
     session.type("Hello.")
