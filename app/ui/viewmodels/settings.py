@@ -137,7 +137,8 @@ class SettingsViewModel(QObject):
     def _saved(self, result: object) -> None:
         if isinstance(result, Exception):
             text = self.tr("The settings could not be saved: {reason}")
-            self.failed.emit(text.format(reason=str(result)))
+            system = result.strerror if isinstance(result, OSError) else None
+            self.failed.emit(text.format(reason=f"{system}." if system else str(result)))
 
 
 def model_name(value: Path | str) -> tuple[str, bool]:

@@ -37,10 +37,7 @@ BROKEN = Notice(
     Level.ERROR,
     "There is no language model at /models/qwen2.5-7b-instruct.gguf: choose one in the settings.",
 )
-UNSAVED = (
-    "The settings could not be saved: [Errno 28] No space left on device: "
-    "'/home/anna/.config/parley/config.toml'"
-)
+UNSAVED = "The settings could not be saved: No space left on device."
 FOUND = Notice(Level.INFO, "The microphone is back.")
 ASKED = user(2, QUESTION)
 

@@ -73,6 +73,18 @@ def test_a_disk_that_refuses_is_told(
     assert "There is no space: free some." in told[0]
 
 
+def test_the_systems_own_refusal_is_told_in_words(
+    qtbot: QtBot, choices: SettingsViewModel, store: FakeStore
+) -> None:
+    store.error = OSError(28, "No space left on device", "somewhere/settings.toml")
+    told: list[str] = []
+    choices.failed.connect(told.append)
+    choices.set("record", True)
+    choices.save()
+    qtbot.waitUntil(lambda: len(told) == 1)
+    assert told == ["The settings could not be saved: No space left on device."]
+
+
 def test_it_knows_what_takes_effect_only_from_the_next_start(choices: SettingsViewModel) -> None:
     choices.set("theme", "dark")
     choices.set("hands_free", False)
