@@ -20,6 +20,7 @@ from app.core.types import FloatArray
 _REACH_S = 0.0042
 _SLOW_REACH_S = 0.0056
 _SLOW_HZ = 22_050
+_SILENCE = 16
 
 
 class SeamlessResampler:
@@ -61,7 +62,10 @@ class SeamlessResampler:
         start = self.count(self._context_at)
         made = np.zeros(self.count(self._taken) - start, np.float32)
         if len(sound):
-            converted = soxr.resample(sound, self._from_hz, self._to_hz)[: len(made)]
+            # Where the length comes out at half a sample, soxr may round down: the silence that
+            # follows anyway, written out, gives it enough to reach the last sample.
+            padded = np.concatenate([sound, np.zeros(_SILENCE, np.float32)])
+            converted = soxr.resample(padded, self._from_hz, self._to_hz)[: len(made)]
             made[: len(converted)] = converted
         done = max(self._final, self.count(max(0, self._taken - self._reach)))
         final, tail = made[self._final - start : done - start], made[done - start :]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import soxr
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from app.audio.stream import SeamlessResampler
@@ -30,6 +30,7 @@ def played(upsampler: SeamlessResampler, pieces: list[FloatArray]) -> FloatArray
 
 @pytest.mark.parametrize("rate", RATES)
 @given(sizes=st.lists(st.integers(1, 3000), min_size=1, max_size=8))
+@example(sizes=[1, 1, 1, 2037, 3000])  # 4630.5 samples at 22 050 Hz
 @settings(max_examples=15)
 def test_pieces_make_the_whole(rate: int, sizes: list[int]) -> None:
     speech = noise(sum(sizes))
