@@ -13,7 +13,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from app.conversation import job as jobs
+from app.conversation.asking import Asking
 from app.conversation.captions import Captions
 from app.conversation.ears import HeardBlock
 from app.conversation.heard import FRAME_SAMPLES, Piece, heard_chars, heard_frames
@@ -28,11 +28,8 @@ from app.core import shown
 from app.core.commands import Command
 from app.core.live_ports import Player
 from app.core.shown import Level, Notice, Phase, Shown
-from app.core.turn import TurnId
 from app.core.types import SPEECH_RATE_HZ
 
-PRE_ROLL_S = 0.3
-"""Sound before the first voice that belongs to a turn: the beginning of its first word."""
 STALL_S = 10.0
 """Without a word of the language model for so long, the turn is given up."""
 
@@ -51,15 +48,14 @@ class Conductor:
         show: Callable[[Shown], None],
         log: Log,
     ) -> None:
-        self.parts, self.player, self.workers = parts, player, workers
+        self.parts, self.player = parts, player
         self._show, self._log = show, log
         self.state = State()
         self.now_s = 0.0
         self.policy = parts.policy
         self._history = History()
         self._job: Job | None = None
-        self._partial: do.Transcribe | None = None
-        self._partial_turn = TurnId(0)
+        self._asking = Asking(parts, workers)
         self._captions = Captions(show)
 
     # ---------------------------------------------------------------------------- what comes in
@@ -73,7 +69,7 @@ class Conductor:
             self.handle(block.onset)
         for window in block.windows:
             self.handle(window)
-        self._send_partial()
+        self._asking.send_partial()
         self._pump()
         self._watch_thinking()
 
@@ -99,8 +95,7 @@ class Conductor:
         def trouble(message: str) -> None:
             self._show(Notice(Level.WARNING, message))
 
-        speech = self.parts.speech
-        self.workers.speaker.submit(lambda: jobs.change_voice(speech, folder, trouble))
+        self._asking.change_voice(folder, trouble)
 
     def carry_on(self, earlier: Conductor) -> None:
         """Go on where another conductor, with other parts, has ended: before anything is heard."""
@@ -138,7 +133,7 @@ class Conductor:
                 job.times_s["last_text"] = self.now_s
                 piece = Piece(text)
                 job.pieces.append(piece)
-                self.workers.speaker.submit(lambda: jobs.speak(job, self.parts.speech, piece))
+                self._asking.speak(job, piece)
                 self._captions.reply(job, self._heard(job))
             case ev.ReplySound(seconds=seconds) if job := self._current(event):
                 job.times_s.setdefault("first_sound", self.now_s)
@@ -162,23 +157,14 @@ class Conductor:
         job.times_s["last_text"] = float("inf")
         if not job.text.strip():
             self._show(Notice(Level.WARNING, "The language model gave no answer: ask again."))
-        self.workers.speaker.submit(lambda: jobs.end(job))
+        self._asking.end(job)
 
     def _ask(self, job: Job) -> None:
         """Give the user's words to the language model and, with their sound, to the engine."""
-        parts = self.parts
-        messages = self._history.messages(parts.system(), job.user_text)
+        messages = self._history.messages(self.parts.system(), job.user_text)
         job.times_s["last_text"] = self.now_s
-        self._hear(job, job.user_text)
-        self.workers.thinker.submit(lambda: jobs.think(job, parts.chat, messages))
-
-    def _hear(self, job: Job, text: str) -> None:
-        parts, start_s, end_s = self.parts, job.start_s - PRE_ROLL_S, job.end_s
-
-        def sound() -> Any:
-            return parts.ears.at_24k.between(start_s, end_s if not job.typed else start_s)
-
-        self.workers.speaker.submit(lambda: jobs.hear(job, parts.speech, text, sound))
+        self._asking.hear(job, job.user_text)
+        self._asking.think(job, messages)
 
     def _watch_thinking(self) -> None:
         job = self._job
@@ -203,10 +189,9 @@ class Conductor:
             case do.Show(phase):
                 self._show(shown.PhaseChanged(phase))
             case do.Transcribe():
-                self._partial = command
-                self._send_partial()
-                if self._job is None and not self.workers.speaker.pending:
-                    self._listen(command.start_s, command.end_s)
+                self._asking.partial(command)
+                if self._job is None and self._asking.engine_idle:
+                    self._asking.listen(command.start_s, command.end_s)
             case do.Answer():
                 self._begin(command)
             case do.Release():
@@ -244,27 +229,10 @@ class Conductor:
             self._captions.user(job.turn, job.user_text, len(job.user_text), final=True, typed=True)
             self._ask(job)
             return
-        parts = self.parts
-        self._partial = None
-        self._listen(job.start_s, job.end_s)
+        self._asking.listen(job.start_s, job.end_s)
         if speech and speech.text and speech.text_to_s >= speech.last_s - self.policy.stale_s:
-            self._hear(job, speech.text)  # most likely these are the words
-        self.workers.transcriber.submit(
-            lambda: jobs.transcribe(
-                job,
-                parts.recogniser,
-                lambda: parts.ears.at_16k.between(job.start_s - PRE_ROLL_S, job.end_s),
-            )
-        )
-
-    def _listen(self, start_s: float, end_s: float) -> None:
-        """Let the engine begin with the user's sound while the words are being made out."""
-        parts, start_s = self.parts, start_s - PRE_ROLL_S
-
-        def sound() -> Any:
-            return parts.ears.at_24k.between(start_s, end_s)
-
-        self.workers.speaker.submit(lambda: jobs.listen(parts.speech, sound))
+            self._asking.hear(job, speech.text)  # most likely these are the words
+        self._asking.final(job)
 
     def _release(self, command: do.Release) -> None:
         if job := self._current(command):
@@ -281,7 +249,7 @@ class Conductor:
             return
         self._job = None
         self._hush(job)
-        self.workers.speaker.submit(lambda: jobs.forget(job, self.parts.speech))
+        self._asking.forget(job)
         self._captions.take_back(job)
 
     def _cut(self, command: do.Cut) -> None:
@@ -292,8 +260,7 @@ class Conductor:
         self._hush(job)
         heard = self._heard(job)
         self._write_log("cut", {**asdict(command), "heard_s": round(heard / SPEECH_RATE_HZ, 4)})
-        frames = heard_frames(heard)
-        self.workers.speaker.submit(lambda: jobs.keep(job, self.parts.speech, frames))
+        self._asking.keep(job, heard_frames(heard))
         self._over(job, heard_chars(job.pieces, heard), cut=True)
 
     def _hush(self, job: Job) -> None:
@@ -362,25 +329,6 @@ class Conductor:
         self._started_or_stopped(before)
         for command in commands:
             self._do(command)
-
-    def _send_partial(self) -> None:
-        """Partials wait for a free recogniser; only the newest is worth making."""
-        wanted, parts = self._partial, self.parts
-        if wanted is None or self.workers.transcriber.pending:
-            return
-        self._partial = None
-        if wanted.turn != self._partial_turn:
-            parts.agreement.reset()
-            self._partial_turn = wanted.turn
-        self.workers.transcriber.submit(
-            lambda: jobs.transcribe_partial(
-                wanted.turn,
-                wanted.end_s,
-                parts.recogniser,
-                parts.agreement.feed,
-                lambda: parts.ears.at_16k.between(wanted.start_s - PRE_ROLL_S, wanted.end_s),
-            )
-        )
 
     # ----------------------------------------------------------------------------------- log
 
