@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import PydanticCustomError
 
 from app.core.errors import InputError, ModelMissingError
 from app.settings import paths
@@ -29,6 +31,12 @@ def default_threads() -> int:
     return max(1, min(8, (os.cpu_count() or 2) // 2))
 
 
+def _device(name: str) -> str:
+    if re.fullmatch(r"auto|cpu|cuda(:\d+)?", name) is None:
+        raise PydanticCustomError("device", "Input should be 'auto', 'cpu', 'cuda' or 'cuda:N'")
+    return name
+
+
 class Settings(BaseModel):
     """Models, voice, machine and the live conversation. The default models are the nano pack.
 
@@ -47,9 +55,9 @@ class Settings(BaseModel):
     """Folder of the speech model."""
     voice: str | None = None
     """A built-in voice by name, or a voice folder."""
-    device: str = Field(default="auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
+    device: Annotated[str, AfterValidator(_device)] = "auto"
     """Where the speech model runs: auto, cpu, cuda or cuda:N."""
-    precision: str = Field(default="auto", pattern=r"^(auto|fp32|bf16|int8|int4)$")
+    precision: Literal["auto", "fp32", "bf16", "int8", "int4"] = "auto"
     """Numbers that the speech model computes with: auto, fp32, bf16, int8 or int4."""
     threads: int | None = Field(default=None, ge=1, le=256)
     """Processor threads; without it Parley chooses."""

@@ -35,6 +35,24 @@ def test_values_out_of_range_are_told(name: str, value: object) -> None:
     assert "\n" not in str(told.value)
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("device", "gpu", "'auto', 'cpu', 'cuda' or 'cuda:N'"),
+        ("device", "cuda:", "'auto', 'cpu', 'cuda' or 'cuda:N'"),
+        ("precision", "int3", "'auto', 'fp32', 'bf16', 'int8' or 'int4'"),
+    ],
+)
+def test_what_can_be_chosen_is_told_in_words(name: str, value: str, says: str) -> None:
+    with pytest.raises(InputError) as told:
+        settings_from({name: value})
+    assert (
+        str(told.value)
+        == f"The value '{value}' of --{name} cannot be used: Input should be {says}."
+    )
+    assert settings_from({"device": "cuda:1"}).device == "cuda:1"
+
+
 def test_what_is_kept_of_the_settings_has_no_address() -> None:
     assert "llm" not in Settings(llm="http://me:pw@host").described()
 
