@@ -329,7 +329,9 @@ class SettingsDialog(PageDialog):
         chosen_name, own = model_name(chosen)
         built_in = self.tr("{name} (built in)")
         used_words = built_in.format(name=used_name) if used_own else used_name
-        state = self.tr("In use: {name}").format(name=used_words)
+        failed = self._status.phase is Phase.FAILED
+        used_as = self.tr("Tried: {name}") if failed else self.tr("In use: {name}")
+        state = used_as.format(name=used_words)
         if chosen != used:
             words = built_in.format(name=chosen_name) if own else chosen_name
             chosen_words = (

@@ -176,6 +176,8 @@ def test_after_a_failed_start_the_same_can_be_tried_again(
     dialog = window.dialog
     assert isinstance(dialog, SettingsDialog)
     assert dialog.use_now.text() == "Try again"
+    # Nothing is in use when nothing could be loaded.
+    assert dialog.paths["asr"].state.text() == "Tried: whisper-nano (built in)"
     QTest.mouseClick(dialog.use_now, Qt.MouseButton.LeftButton)
     assert renewed == [choices.settings]
 
