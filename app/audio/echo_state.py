@@ -1,8 +1,9 @@
 """What an echo canceller has learnt of a room, kept from one session to the next.
 
 One small file for each pair of microphone and loudspeaker. Nothing in it is trusted: a file that is
-damaged, of another version or out of all proportion is as good as none, and what is loaded is on trial
-until the loudspeaker has played (``linear_echo.py``).
+damaged, of another version or out of all proportion is as good as none, and what is loaded is on
+trial until the loudspeaker has played (``echo_trial.py``). A file is the SHA-256 of an npz archive and
+then the archive, because there is no end of what a reader of archives may raise over a wrong bit.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import numpy.typing as npt
 from app.core.types import FloatArray
 
 VERSION = 1
+_DIGEST = 32
 _ROOM = (40, 161)
 _BANDS = 11
 _LAGS = 26
@@ -72,9 +74,11 @@ class EchoStore:
     def load(self, pair: Pair) -> EchoState | None:
         """What is known of a pair; None when that is nothing or cannot be read."""
         try:
-            # The bytes first: NumPy leaves the file open when there is something wrong in it.
-            read = io.BytesIO(self._path(pair).read_bytes())
-            with np.load(read, allow_pickle=False) as file:
+            read = self._path(pair).read_bytes()
+            archive = read[_DIGEST:]
+            if hashlib.sha256(archive).digest() != read[:_DIGEST]:
+                return None
+            with np.load(io.BytesIO(archive), allow_pickle=False) as file:
                 if int(file["version"]) != VERSION:
                     return None
                 if "room" not in file:
@@ -85,7 +89,7 @@ class EchoStore:
                     file["leak_db"].astype(np.float64),
                     file["fits"].astype(np.float64),
                 )
-        except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile):
+        except (OSError, ValueError, KeyError, zipfile.BadZipFile):
             return None
         return state if state.fits_together() else None
 
@@ -95,25 +99,28 @@ class EchoStore:
         That no echo was heard does not replace a room: headphones are often plugged into the same
         device.
         """
-        path = self._path(pair)
         arrays = {"version": np.array(VERSION)}
         if state.room is not None and state.doubt is not None:
             assert state.leak_db is not None
             assert state.fits is not None
             arrays |= {"room": state.room, "doubt": state.doubt}
             arrays |= {"leak_db": state.leak_db, "fits": state.fits}
-        elif path.exists():
-            return
+        archive = io.BytesIO()
+        np.savez(archive, allow_pickle=False, **arrays)
+        whole = archive.getvalue()
+        path = self._path(pair)
         fresh = path.with_suffix(f".{os.getpid()}.tmp")
         try:
+            if state.room is None and path.exists():
+                return
             self._folder.mkdir(parents=True, exist_ok=True)
-            with fresh.open("wb") as file:
-                np.savez(file, allow_pickle=False, **arrays)
+            fresh.write_bytes(hashlib.sha256(whole).digest() + whole)
             fresh.replace(path)
         except OSError:
             with contextlib.suppress(OSError):
                 fresh.unlink(missing_ok=True)
 
     def _path(self, pair: Pair) -> Path:
-        name = hashlib.sha256("\n".join(pair).encode()).hexdigest()[:24]
-        return self._folder / f"{name}.npz"
+        # A driver's name may be anything, also what is no text or no name of a file.
+        told = "\n".join(pair).encode("utf-8", "surrogatepass")
+        return self._folder / f"{hashlib.sha256(told).hexdigest()[:24]}.room"

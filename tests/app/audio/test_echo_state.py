@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 from dataclasses import replace
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 import pytest
@@ -65,6 +67,30 @@ def test_a_damaged_file_is_as_good_as_none(tmp_path: Path, damage: str) -> None:
     assert store.load(PAIR) is None
 
 
+def test_a_wrong_bit_anywhere_is_found(tmp_path: Path) -> None:
+    store = EchoStore(tmp_path)
+    store.save(PAIR, _state())
+    path = _file(tmp_path)
+    whole = path.read_bytes()
+    places = [*range(0, 600, 7), *range(len(whole) - 300, len(whole), 7)]
+    for number, place in enumerate(places):
+        damaged = bytearray(whole)
+        damaged[place] ^= 1 << number % 8
+        path.write_bytes(damaged)
+        assert store.load(PAIR) is None, place
+    path.write_bytes(whole)
+    assert store.load(PAIR) is not None
+
+
+@pytest.mark.parametrize("name", ["a/../b\\c", "CON", "", "x" * 5000, "no text \udcff", "a\nb"])
+def test_a_device_may_have_any_name(tmp_path: Path, name: str) -> None:
+    store, pair = EchoStore(tmp_path / "rooms"), (name, name)
+    store.save(pair, _state())
+    assert store.load(pair) is not None
+    assert _file(tmp_path) == tmp_path / "rooms"
+    assert _file(tmp_path / "rooms").is_file()
+
+
 def test_another_version_is_as_good_as_none(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -97,8 +123,35 @@ def test_a_folder_that_cannot_be_written_is_no_trouble(tmp_path: Path) -> None:
     assert store.load(PAIR) is None
 
 
-def test_nothing_half_written_is_left(tmp_path: Path) -> None:
+@pytest.mark.parametrize("state", [EchoState(), _state()])
+def test_a_folder_that_cannot_be_looked_into_is_no_trouble(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, state: EchoState
+) -> None:
+    def refused(*_: object, **_more: object) -> NoReturn:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    for what in ("stat", "mkdir", "open", "unlink"):
+        monkeypatch.setattr(Path, what, refused)
     store = EchoStore(tmp_path)
-    store.save(PAIR, _state())
-    store.save(PAIR, _state())
-    assert _file(tmp_path).suffix == ".npz"
+    store.save(PAIR, state)
+    assert store.load(PAIR) is None
+
+
+def test_a_full_disk_leaves_what_was_there_and_nothing_half_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, state = EchoStore(tmp_path), _state()
+    store.save(PAIR, state)
+    write = Path.write_bytes
+
+    def full(path: Path, data: bytes) -> NoReturn:
+        write(path, data[: len(data) // 2])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    assert state.leak_db is not None
+    store.save(PAIR, replace(state, leak_db=state.leak_db + 1))
+    assert len([*tmp_path.iterdir()]) == 1
+    kept = store.load(PAIR)
+    assert kept is not None and kept.leak_db is not None
+    assert np.array_equal(kept.leak_db, state.leak_db)
