@@ -163,8 +163,12 @@ class LiveMaker:
             return (device.microphone, device.loudspeaker) if device else ("", "")
 
         def greet() -> None:
-            if self._settings.chime and self._device is not None:
-                self._device.player.write(chime())
+            if not self._settings.chime or self._device is None:
+                return
+            # An answer that still plays teaches too, and the sound would count among its words.
+            player = self._device.player
+            if player.heard == player.written:
+                player.write(chime())
 
         return RememberingEcho(echo, EchoStore(paths.user_data() / "rooms"), pair, greet)
 

@@ -50,6 +50,18 @@ def test_a_new_loudspeaker_is_greeted_once_and_its_room_is_kept(
     assert len([*(tmp_path / "rooms").iterdir()]) == 1
 
 
+def test_nothing_is_put_into_an_answer_that_plays(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    device = virtual_device(Scene(1, "desk"))
+    _, echo = _maker(monkeypatch, tmp_path, Settings(), device)
+    answer = assistant_24k(2.0)
+    given = device.player.write(answer)
+    block = device.step()
+    echo.process(block.near, block.far)
+    assert device.player.written == given
+
+
 def test_the_setting_turns_the_greeting_off(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
