@@ -30,13 +30,16 @@ class RememberingEcho:
 
     def process(self, near: FloatArray, far: FloatArray) -> FloatArray:
         """10 ms of each at 48 kHz (480,); the cleaned microphone (480,)."""
-        if not all(self._now):
-            self._begin()
+        pair = self._pair()
+        if pair != self._now:
+            if all(self._now):  # exchanged so quickly that nobody told
+                self.reset()
+            self._begin(pair)
         return self._echo.process(near, far)
 
-    def _begin(self) -> None:
-        """Both devices are there, perhaps others than before."""
-        self._now = pair = self._pair()
+    def _begin(self, pair: Pair) -> None:
+        """Other devices than before; what is learnt begins when both are there."""
+        self._now = pair
         if not all(pair):
             return
         if pair not in self._known:

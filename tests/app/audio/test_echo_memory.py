@@ -121,6 +121,22 @@ def test_each_new_pair_is_greeted_once_and_a_gap_forgets_nothing(tmp_path: Path)
     assert greeted == [DESK, ("Microphone", "Headphones")]
 
 
+def test_devices_exchanged_without_a_gap_have_rooms_of_their_own(tmp_path: Path) -> None:
+    store, now = EchoStore(tmp_path), [DESK]
+    echo = RememberingEcho(WebRtcEcho(), store, lambda: now[0])
+    _run(echo, _sound("desk"))
+    assert store.load(DESK) is None  # not yet
+    now[0] = ("Microphone", "Headphones")
+    echo.process(QUIET, QUIET)
+    assert not echo.settled
+    learnt = store.load(DESK)
+    assert learnt is not None and learnt.room is not None
+    now[0] = ("", "Headphones")
+    echo.process(QUIET, QUIET)
+    echo.remember()
+    assert store.load(("Microphone", "Headphones")) is None
+
+
 def test_without_devices_nothing_is_greeted_or_kept(tmp_path: Path) -> None:
     names, greeted = [("Microphone", "")], []
     echo = RememberingEcho(
