@@ -24,8 +24,8 @@ interpreter's lock, has wheels for Linux, macOS and Windows on Python 3.10 to 3.
 runtime of its own; livekit brings a whole media server's client. Neither reaches 25 dB in the two rooms
 that echo long, and AEC3 alone hides a user who speaks beside a loud echo: at -10 dB voice activity
 finds him after 0.1 to 0.7 s, after 1.1 to 1.5 s or not at all when he speaks softly. With all three
-parts it finds him as soon as with headphones (0.1 to 0.23 s), and ERLE (noise at -75 dBFS, the built-in voices; ``pytest -m slow -s
-tests/app/audio/test_echo.py``) is
+parts it finds him as soon as with headphones (0.1 to 0.23 s), and ERLE (noise at -75 dBFS, the
+built-in voices; ``pytest -m slow -s tests/app/audio/test_echo.py``) is
 
     ==============  =====  =====  =====
     echo at         -30    -20    -10 dB
@@ -42,8 +42,9 @@ for 10 ms of sound while something is played, 0.2 ms otherwise.
 
 AEC3 finds the delay by itself up to 400 ms and more; told the delay it did no better, so it is not
 told. What the linear model knows of a room is kept for the next session (``echo_memory.py``); a new
-loudspeaker is greeted by a sound to learn by (``chime.py``). Noise suppression is off: it took no more echo away, and with noise up to -45 dBFS neither it nor
-AEC3 moved the built-in recogniser's errors by more than one word in 49. There is no gain control.
+loudspeaker is greeted by a sound to learn by (``chime.py``). Noise suppression is off: it took no more
+echo away, and with noise up to -45 dBFS neither it nor AEC3 moved the built-in recogniser's errors by
+more than one word in 49. There is no gain control.
 """
 
 from __future__ import annotations
@@ -252,6 +253,7 @@ class WebRtcEcho:
             self._trial = None
             if trial.better is not self._linear:
                 self._linear = trial.better
+                self._changes = self._linear.changes
                 if state.leak_db is not None and state.fits is not None:
                     self._gate.remember(state.leak_db, state.fits)
         return left

@@ -47,11 +47,12 @@ def test_three_seconds_in_a_loud_echo_is_taken_away(name: str) -> None:
     clean = _cleaned(echo, near, far)
     late = slice(48_000 * 3, None)
     erle_db = db(near[late]) - db(clean[late])
-    # A loudspeaker that distorts cannot be modelled so well.
-    assert erle_db > (14 if name == "laptop" else 20)
-    assert echo.erle_db == pytest.approx(erle_db, abs=10)
+    # A loudspeaker that distorts cannot be modelled so well: see the price in ``echo.py``.
+    assert erle_db > (14 if name == "laptop" else 24)
+    # The meter knows its last two seconds, and of them what was surely echo.
+    assert echo.erle_db == pytest.approx(erle_db, abs=7)
     assert echo.settled
-    assert echo.explained() > 0.6
+    assert echo.explained() > 0.9
 
 
 @pytest.mark.slow
