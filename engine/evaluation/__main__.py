@@ -13,7 +13,8 @@ from typing import Any
 from engine.errors import EngineError
 from engine.evaluation import precision
 from engine.evaluation.nano import PARTS, Options, judge_nano
-from engine.evaluation.precision import judge_precision, precision_table
+from engine.evaluation.precision import judge_precision
+from engine.evaluation.precision_table import precision_table
 from engine.evaluation.table import table
 from engine.training.errors import TrainingError
 

@@ -4,29 +4,25 @@ from __future__ import annotations
 
 import json
 import math
+from types import SimpleNamespace
 from typing import Any, cast
 
 import numpy as np
 import pytest
 import torch
 
+from engine.bench import build
 from engine.config import tiny
 from engine.csm.model import CsmModel
 from engine.csm.prompt import Prepared
 from engine.errors import EngineError
 from engine.evaluation import precision
 from engine.evaluation.__main__ import main
-from engine.evaluation.precision import (
-    Options,
-    Taught,
-    compare,
-    divergence,
-    force_through,
-    precision_table,
-    relative_error,
-    remembering,
-)
+from engine.evaluation.divergence import Taught, compare, divergence, force_through, relative_error
+from engine.evaluation.precision import Options, known, reference_engine, remembering
+from engine.evaluation.precision_table import precision_table
 from engine.runtime.eager import EagerDecoder
+from engine.runtime.precision import Precision
 from engine.types import FloatArray, Sampling
 
 
@@ -154,6 +150,35 @@ def test_random_weights_are_judged_by_their_logits(monkeypatch: pytest.MonkeyPat
     text = "\n".join(precision_table(report))
     assert "random weights: only the error of the logits says something" in text
     assert sum(line.startswith(("0 ", "1 ", "2 ", "3 ", "all ")) for line in text.splitlines()) == 5
+
+
+def test_the_reference_is_never_a_rounded_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    def load(name: str) -> Any:
+        loaded = CsmModel(tiny())
+        loaded.precision = "int8" if name == "auto" else name
+        return SimpleNamespace(model=loaded)
+
+    assert reference_engine(load).model.precision == "bf16"
+    monkeypatch.setattr(precision, "RANDOM_FRAMES", 1)
+    monkeypatch.setattr(precision, "RANDOM_CONTEXT", 2)
+    monkeypatch.setattr(build, "precision_for", lambda wanted, config: Precision.INT8)
+    before = torch.get_num_threads()
+    try:
+        options = Options("csm-nano", ["bf16"], precision.Path(), random_weights=True, threads=1)
+        report = precision.judge_precision(options, lambda line: None)
+    finally:
+        torch.set_num_threads(before)
+    assert report["reference"] == "bf16"
+
+
+def test_a_precision_that_is_none_is_told_before_anything_is_loaded(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert known(["int8", " bf16"]) == [Precision.INT8, Precision.BF16]
+    for more in ([], ["--random-weights"]):
+        assert main(["precision", "--precision", "int8,int3", "--model", "nowhere", *more]) == 1
+        (said,) = capsys.readouterr().err.splitlines()
+        assert said == "error: The precision 'int3' cannot be judged: use fp32, bf16, int8 or int4."
 
 
 def test_without_a_model_one_sentence(
