@@ -25,7 +25,7 @@ def own_key(path: Path | None = None) -> bytes:
         OutputError: when it cannot be made.
     """
     path = path or paths.watermark_key_file()
-    return read_key(path) if path.exists() else _made(path)
+    return read_key(path) if os.path.exists(path) else _made(path)  # unlike Path's, never raises
 
 
 def read_key(path: Path | None = None) -> bytes:
@@ -60,6 +60,9 @@ def _made(path: Path) -> bytes:
     key = secrets.token_bytes(KEY_BYTES)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _unsaved(path, error) from error
+    try:
         # Private from its first moment, and never over one that another Parley has just made.
         descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
     except FileExistsError:

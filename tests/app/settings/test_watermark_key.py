@@ -57,7 +57,8 @@ def test_reading_makes_none(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_folder_that_cannot_be_made_is_told_with_what_to_do(tmp_path: Path) -> None:
+@pytest.mark.parametrize("place", ["file", "file/below", "x" * 300])
+def test_a_folder_that_cannot_be_made_is_told_with_what_to_do(tmp_path: Path, place: str) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises((OutputError, InputError), match="watermark key"):
-        own_key(tmp_path / "file" / "watermark.key")
+    with pytest.raises(OutputError, match=r"cannot be kept in .*: make the folder writable"):
+        own_key(tmp_path / place / "watermark.key")
