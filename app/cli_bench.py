@@ -37,8 +37,8 @@ def add_bench(bench: argparse.ArgumentParser, common: argparse.ArgumentParser) -
         "turn", parents=[common], help="turn taking, in virtual rooms with the real models"
     )
     turn.add_argument("--sets", metavar="E1,E4,...", help="which sets (all ten)")
-    turn.add_argument("--items", type=int, metavar="N", help="items of each set (50)")
-    turn.add_argument("--seed", type=int, default=0, metavar="N")
+    turn.add_argument("--items", type=int, metavar="N", help="items of each set (60)")
+    turn.add_argument("--seed", type=int, default=0, metavar="N", help="same seed, same items (0)")
     turn.add_argument("--minutes", type=float, metavar="M", help="length of the soak E10 (60)")
     turn.add_argument(
         "--profile",
@@ -47,10 +47,10 @@ def add_bench(bench: argparse.ArgumentParser, common: argparse.ArgumentParser) -
         help="measured (this machine's own times) or rtx4090 (those of a PC with that card)",
     )
     turn.add_argument("--patience", type=float, metavar="P", help="0 to 1 (0.5)")
-    turn.add_argument("--asr", type=Path, metavar="DIR")
-    turn.add_argument("--llm", metavar="GGUF|URL")
-    turn.add_argument("--model", type=Path, metavar="DIR")
-    turn.add_argument("--voice", metavar="NAME")
+    turn.add_argument("--asr", type=Path, metavar="DIR", help="faster-whisper model folder")
+    turn.add_argument("--llm", metavar="GGUF|URL", help="language model: a file or a server")
+    turn.add_argument("--model", type=Path, metavar="DIR", help="speech model folder")
+    turn.add_argument("--voice", metavar="NAME", help="a built-in voice or a voice folder")
     turn.add_argument("--precision", metavar="P", help="auto, fp32, bf16, int8 or int4")
     for command in (engine, turn):
         command.add_argument("--device", metavar="D", help="auto, cpu, cuda or cuda:N")
@@ -72,7 +72,7 @@ def _engine(options: argparse.Namespace, result: dict[str, Any]) -> int:
     model = options.model or "csm-nano"
     if model == "csm-nano" and not options.random_weights:
         model = paths.nano() / "csm"
-    for name in ("frames", "rounds"):
+    for name in ("frames", "rounds", "threads"):
         if getattr(options, name) is not None and getattr(options, name) < 1:
             raise InputError(f"The value of --{name} must be at least 1: give a larger number.")
     from app.bench.speed import speed_table

@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from engine.config import CsmConfig, preset
+from engine.config import PRESETS, CsmConfig, preset
 from engine.csm.model import CsmModel
 from engine.errors import ModelError
 from engine.mimi.codec import MimiCodec
@@ -44,8 +44,9 @@ def shape(wanted: Wanted) -> CsmConfig:
         try:
             return preset(wanted.model)
         except KeyError as error:
+            *others, last = sorted(config.name for config in PRESETS)
             raise ModelError(
-                f"'{wanted.model}' is not a known shape: use csm-1b or csm-nano with "
+                f"'{wanted.model}' is not a known shape: use {', '.join(others)} or {last} with "
                 "--random-weights."
             ) from error
     from engine.weights.config_read import read_config

@@ -155,7 +155,9 @@ def sentence(error: Exception) -> str:
     if isinstance(error, EngineError):
         return str(error)
     first = next(iter(str(error).strip().splitlines()), "")
-    return f"It failed with {type(error).__name__} ({first[:200]}): run it with --debug for more."
+    return (
+        f"It failed with {type(error).__name__} ({first[:200]}): try again with nothing beside it."
+    )
 
 
 def _serve(pipe: Connection, entry: Entry) -> None:

@@ -132,7 +132,7 @@ def test_a_run_is_finite_json_with_the_stable_keys() -> None:
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ({"model": "csm-7t"}, "not a known shape"),
+        ({"model": "csm-7t"}, "not a known shape: use csm-1b, csm-nano or miso-8b with"),
         ({"frames": 5000}, "do not fit the model's window: use at most 226"),
         ({"peer": "abacus"}, "peer"),
         ({"precision": "int3"}, "precision 'int3' is not supported"),
