@@ -77,9 +77,11 @@ def test_a_kill_in_mid_recording_loses_at_most_a_second(tmp_path: Path) -> None:
     assert recovered.folder == folder
     assert recovered.seconds >= fed * 0.01 - 1
     assert recovered.turns == 3
-    sound = told_index(sound_of(folder))
-    np.testing.assert_array_equal(sound, np.arange(len(sound)) % 1000)
-    assert recovered.seconds == len(sound) / 100
+    sound = sound_of(folder)
+    assert recovered.seconds == len(sound) / 48000
+    # The kill may fall into the middle of a write: the last block need not be whole.
+    blocks = told_index(sound[: len(sound) // 480 * 480])
+    np.testing.assert_array_equal(blocks, np.arange(len(blocks)) % 1000)
     assert wav.layout(folder / session.SOUND).right
     turns = json.loads((folder / "transcript.json").read_text())["turns"]
     assert turns[0]["heard_text"] == "It is dry. Take no umbrella."
