@@ -6,6 +6,7 @@ source or another processor is never met by an old build. Without it the engine 
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import hashlib
 import os
@@ -180,7 +181,7 @@ def compile_library(
 
 
 def build() -> Path:
-    """The library for this machine, compiled unless it is there; older builds are removed.
+    """The library for this machine, compiled unless it is there; older builds that nobody uses go.
 
     Raises:
         BuildError: when it cannot be compiled.
@@ -190,7 +191,8 @@ def build() -> Path:
         compile_library(target)
     for old in FOLDER.glob(f"{PREFIX}*{target.suffix}"):
         if old != target:
-            old.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # Windows keeps what a running program has loaded
+                old.unlink()
     return target
 
 

@@ -131,7 +131,7 @@ class NativeDecoder:
 
     def read(self, ids: Sequence[int], codes: CodeArray) -> None:
         """See ``Decoder.read``."""
-        text = np.asarray(ids, dtype=np.int64).reshape(-1)
+        text = np.ascontiguousarray(ids, dtype=np.int64).reshape(-1)
         frames = np.ascontiguousarray(codes, dtype=np.int64).reshape(-1, self.config.codebooks)
         _check_ids("text token", text, self.config.text_vocab)
         _check_ids("code", frames, self.config.audio_vocab)

@@ -120,7 +120,7 @@ _SIGNATURES: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "parley_create": (c_void_p, (POINTER(Model), c_int64)),
     "parley_destroy": (None, (c_void_p,)),
     "parley_read": (
-        c_int,
+        None,
         (c_void_p, POINTER(Cache), c_int64, c_void_p, c_int64, c_void_p, c_int64, c_void_p),
     ),
     "parley_draw": (c_int, (c_void_p, c_void_p, POINTER(SamplingPlan), c_void_p)),

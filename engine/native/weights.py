@@ -54,7 +54,7 @@ def plan_for(precision: str, dtype: torch.dtype) -> Plan:
     if precision == "int8":
         return Plan(kept, Format.INT8, Format.INT8)
     if precision == "int4":
-        # The heads are a seventieth of what a frame reads, and codes come straight out of them.
+        # The heads are a sixty-fifth of the weights that a frame reads, and codes come straight out of them.
         return Plan(kept, Format.INT4, Format.INT8)
     raise DeviceError(
         f"The precision '{precision}' is not supported: use auto, fp32, bf16, int8 or int4."

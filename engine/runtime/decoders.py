@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 
 from engine.csm.model import CsmModel
+from engine.native import library
+from engine.native.decoder import native_decoder
 from engine.runtime.ahead import StaticDecoder
 from engine.runtime.decoder import Decoder
 from engine.runtime.eager import EagerDecoder
@@ -28,7 +30,7 @@ def make_decoder(model: CsmModel, sampling: Sampling, seed: int) -> Decoder:
         DeviceError: when the card has no memory for it.
     """
     if model.device.type == "cpu":
-        native = _native(model, sampling, seed)
+        native = native_decoder(model, sampling, seed)
         if native is not None:
             return native
         if precision_of(model) is Precision.FP32:
@@ -41,13 +43,7 @@ def rounds_itself(device: torch.device) -> bool:
 
     Compiled code takes them as they are and lays them out in its own way.
     """
-    if device.type != "cpu":
-        return True
-    try:
-        from engine.native.library import reason
-    except ImportError:
-        return True
-    return bool(reason())
+    return device.type != "cpu" or bool(library.reason())
 
 
 def stage_of(model: CsmModel) -> Stage:
@@ -63,11 +59,3 @@ def stage_of(model: CsmModel) -> Stage:
         runner = Graphs(frame) if model.device.type == "cuda" else Direct(frame)
         stage = model.derived[_STAGE] = Stage(frame, runner)
     return stage
-
-
-def _native(model: CsmModel, sampling: Sampling, seed: int) -> Decoder | None:
-    try:
-        from engine.native.decoder import native_decoder
-    except ImportError:
-        return None
-    return native_decoder(model, sampling, seed)

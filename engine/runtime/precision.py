@@ -18,7 +18,10 @@ from engine.errors import DeviceError
 from engine.native import library
 
 GROUP = 64
-"""Weights that share one scale and one offset in int4; 32 where rows do not divide by it."""
+"""Weights that share one scale and one offset in int4; 32 where rows do not divide by it.
+
+The compiled engine has a scale per 32 and no offset: as many bytes.
+"""
 
 
 class Format(StrEnum):

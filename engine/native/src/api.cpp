@@ -64,10 +64,9 @@ ParleyEngine* parley_create(const ParleyModel* model, int64_t threads) {
 
 void parley_destroy(ParleyEngine* engine) { delete engine; }
 
-int parley_read(ParleyEngine* engine, const ParleyCache* cache, int64_t start, const int64_t* ids,
-                int64_t texts, const int64_t* codes, int64_t frames, float* hidden) {
+void parley_read(ParleyEngine* engine, const ParleyCache* cache, int64_t start, const int64_t* ids,
+                 int64_t texts, const int64_t* codes, int64_t frames, float* hidden) {
   engine->engine.read(*cache, start, ids, texts, codes, frames, hidden);
-  return PARLEY_OK;
 }
 
 int parley_draw(ParleyEngine* engine, const float* hidden, const ParleySampling* sampling,

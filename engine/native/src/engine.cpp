@@ -83,6 +83,7 @@ void Engine::frame(const float* hidden, const Choose& choose) {
                            {&model_.projection, depth_x_.data(), width, false}};
   multiply(pool_, first, 2, state(hidden, model_.backbone.width, model_.head0));
   int64_t code = choose(0, logits_.data());
+  if (model_.codebooks == 1) return;
   // Position 0 holds the backbone's state; it goes through together with code 0, in one pass over the
   // weights, and nothing of it is computed that only its own output would need.
   take_row(model_.depth_embedding, code, false, depth_x_.data() + width);

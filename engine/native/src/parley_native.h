@@ -1,7 +1,7 @@
 /* The C interface of the native CPU engine: what engine/native/library.py calls.
  *
  * All memory is the caller's and must outlive the model; nothing is copied but this description. Sizes
- * and ids are checked by the caller. Functions that return int give 0, or PARLEY_NO_MEMORY.
+ * and ids are checked by the caller. An engine may be called from several threads: calls take turns.
  */
 #ifndef PARLEY_NATIVE_H
 #define PARLEY_NATIVE_H
@@ -75,6 +75,8 @@ PARLEY_API const char* parley_kernels(void);
 PARLEY_API int64_t parley_layout(int64_t which);
 
 PARLEY_API int64_t parley_packed_bytes(int64_t format, int64_t rows, int64_t cols);
+
+/* Both give PARLEY_OK or PARLEY_NO_MEMORY. */
 PARLEY_API int parley_pack(const ParleyMatrix* from, int64_t format, void* packed, float* scales,
                            int64_t threads);
 PARLEY_API int parley_unpack(const ParleyMatrix* packed, float* out, int64_t threads);
@@ -85,9 +87,9 @@ PARLEY_API void parley_destroy(ParleyEngine* engine);
 
 /* Text positions, then audio frames (frames, K), at `start` of the cache. `hidden` (width,) gets the last
  * position's state after the final norm. */
-PARLEY_API int parley_read(ParleyEngine* engine, const ParleyCache* cache, int64_t start,
-                           const int64_t* ids, int64_t texts, const int64_t* codes, int64_t frames,
-                           float* hidden);
+PARLEY_API void parley_read(ParleyEngine* engine, const ParleyCache* cache, int64_t start,
+                            const int64_t* ids, int64_t texts, const int64_t* codes, int64_t frames,
+                            float* hidden);
 
 /* The frame after `hidden`: codes (K,). Returns 1 when it ends the line. */
 PARLEY_API int parley_draw(ParleyEngine* engine, const float* hidden, const ParleySampling* sampling,

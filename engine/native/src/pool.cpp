@@ -1,6 +1,7 @@
 #include "pool.hpp"
 
 #include <chrono>
+#include <system_error>
 
 #if defined(__x86_64__) || defined(_M_X64)
 #include <immintrin.h>
@@ -41,8 +42,13 @@ class Patience {
 }  // namespace
 
 Pool::Pool(int threads) {
-  for (int thread = 1; thread < threads; ++thread) {
-    workers_.emplace_back([this, thread] { work(thread); });
+  workers_.reserve(static_cast<size_t>(threads - 1));  // so that nothing below but a thread can fail
+  try {
+    for (int thread = 1; thread < threads; ++thread) {
+      workers_.emplace_back([this, thread] { work(thread); });
+    }
+  } catch (const std::system_error&) {
+    // The system gives no more threads: those that there are do the work.
   }
 }
 

@@ -19,7 +19,7 @@ namespace parley {
 
 class Pool {
  public:
-  // `threads` counts the caller; 1 means no workers at all.
+  // `threads` counts the caller; 1 means no workers at all. The system may give fewer than asked for.
   explicit Pool(int threads);
   ~Pool();
   Pool(const Pool&) = delete;

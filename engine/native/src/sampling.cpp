@@ -52,7 +52,10 @@ int64_t Sampler::draw(const float* logits, double temperature, int64_t top_k, in
                       const float* noise, bool forbid_zero) {
   if (temperature <= 0.0) return likeliest(logits, forbid_zero);
   for (int64_t id = 0; id < codes_; ++id) {
-    scaled_[static_cast<size_t>(id)] = logits[id] / static_cast<float>(temperature);
+    const float scaled = logits[id] / static_cast<float>(temperature);
+    // What is no number (of damaged weights) has no order, and would make the sorting below read beyond
+    // its arrays.
+    scaled_[static_cast<size_t>(id)] = std::isnan(scaled) ? kNever : scaled;
   }
   if (forbid_zero) scaled_[0] = kNever;
   const float bound = lower_bound(count);

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 import torch
 
 from engine.config import tiny
+from engine.native.decoder import NativeModel
 from engine.runtime.eager import EagerDecoder
 from engine.types import Sampling
 from tests.engine.native.models import (
@@ -130,8 +132,7 @@ def test_a_line_ends_softly_and_only_when_it_may() -> None:
     ours, theirs = native(model), EagerDecoder(model, Sampling(), 3)
     for decoder in (ours, theirs):
         decoder.read(ids, codes)
-        with torch.no_grad():
-            decoder.sampling = Sampling(temperature=0.0)
+        decoder.sampling = Sampling(temperature=0.0)
         frame, over = decoder.draw()
         assert over
         assert not frame.any()
@@ -169,6 +170,44 @@ def test_ids_that_the_codec_lacks_are_never_drawn() -> None:
             frame, _ = decoder.draw()
             assert frame.max() < known
             decoder.feed()
+
+
+@pytest.mark.parametrize("top_k", [0, 5])
+def test_damaged_weights_give_noise_and_nothing_worse(top_k: int) -> None:
+    """Logits that are no numbers have no order, and what is drawn must still be a code."""
+    model = make_model(CONFIGS["wide"])
+    ids, codes = history(model.config)
+    known = model.config.mimi.codebook_size
+    with torch.no_grad():
+        model.codebook0_head.weight[::3] = torch.nan
+        model.audio_head[:, 1::2] = torch.nan
+        model.audio_head[0] = torch.nan
+    decoder = native(model, sampling=Sampling(top_k=top_k))
+    decoder.read(ids, codes)
+    for _ in range(20):
+        frame, _ = decoder.draw(at_least=1)
+        assert 0 <= frame.min() <= frame.max() < known
+        assert frame[0] % 3 != 0
+        decoder.feed()
+
+
+def test_conversations_on_two_threads_take_turns() -> None:
+    model = make_model(CONFIGS["wide"])
+    ids, codes = history(model.config)
+    engine = NativeModel(model, "fp32", 2)
+
+    def said(seed: int) -> list[list[int]]:
+        decoder = engine.decoder(Sampling(), seed)
+        decoder.read(ids, codes)
+        frames: list[list[int]] = []
+        for _ in range(60):
+            frames.append(decoder.draw(at_least=1)[0].tolist())
+            decoder.feed()
+        return frames
+
+    alone = [said(seed) for seed in (1, 2)]
+    with ThreadPoolExecutor(2) as threads:
+        assert list(threads.map(said, (1, 2))) == alone
 
 
 def test_builds_for_plainer_processors_give_the_same_numbers(other_build: Path) -> None:

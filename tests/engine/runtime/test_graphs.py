@@ -16,7 +16,8 @@ from engine.runtime.graphs import Direct, Graphs, Stage
 from engine.runtime.packed import leave_text_at_home
 from engine.runtime.static import StaticFrame
 from engine.types import Sampling
-from tests.engine.decoder_rules import SAMPLINGS, TEXT, DecoderRules, frames, random_model
+from tests.engine.decoder_cases import SAMPLINGS, TEXT, frames, random_model
+from tests.engine.decoder_rules import DecoderRules
 
 pytestmark = [
     pytest.mark.gpu,

@@ -23,7 +23,7 @@ from engine.runtime.fused import STORED
 from engine.runtime.precision import Precision
 from engine.types import Sampling
 from engine.weights.export import save_original
-from tests.engine.decoder_rules import TEXT, frames, random_model
+from tests.engine.decoder_cases import TEXT, frames, random_model
 
 CPU = torch.device("cpu")
 
@@ -34,7 +34,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     torch.set_num_threads(1)
     monkeypatch.setattr(packing, "_SPARE_BYTES", 0)
     monkeypatch.setattr(loading, "rounds_itself", lambda _: True)
-    monkeypatch.setattr("engine.runtime.decoders._native", lambda *_: None)
+    monkeypatch.setattr("engine.runtime.decoders.native_decoder", lambda *_: None)
     monkeypatch.setattr(loading, "SMALL_MODEL", 0)
     save_original(random_model(), tiny(), tmp_path)
     (tmp_path / "config.json").unlink()

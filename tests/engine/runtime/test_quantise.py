@@ -23,7 +23,7 @@ from engine.runtime.precision import (
 )
 from engine.runtime.quantise import Stored, store
 from engine.types import Sampling
-from tests.engine.decoder_rules import TEXT, frames, random_model
+from tests.engine.decoder_cases import TEXT, frames, random_model
 from tests.engine.runtime.plain_kernels import Plain
 from tests.engine.runtime.test_decoders import static_decoder
 
@@ -164,13 +164,12 @@ def test_bytes_of_a_frame_are_those_of_the_published_shape() -> None:
     assert group_of(CSM_NANO.depth.ffn) == 32
 
 
-def test_stored_bytes_are_what_is_counted() -> None:
+def test_what_is_counted_is_what_there_is() -> None:
+    """The sizes that are added up for a frame are those of the model's own matrices."""
     with torch.device("meta"):
         model = CsmModel(CSM_NANO)
-    assert sum(
-        w.numel() for n, w in matrices(model).items() if n.startswith("backbone")
-    ) * 4 == sum(
-        weight.numel() * 4
-        for name, weight in model.backbone.named_parameters()
-        if "norm" not in name
-    )
+    steps = CSM_NANO.codebooks - 1
+    weights = model.projection.weight.numel()
+    for name, weight in matrices(model).items():
+        weights += weight.numel() * (steps if name.startswith("depth.") else 1)
+    assert bytes_per_frame(CSM_NANO, Precision.FP32) == 4 * weights

@@ -16,7 +16,7 @@ from engine.csm.model import CsmModel
 from engine.runtime.fused import fuse
 from engine.runtime.static import StaticFrame, buckets
 from engine.types import Sampling
-from tests.engine.decoder_rules import SAMPLINGS, ending_model, random_model
+from tests.engine.decoder_cases import SAMPLINGS, ending_model, random_model
 
 ASK_THE_HOST = ("_local_scalar_dense", "nonzero", "masked_select", "_unique", "lift_fresh", "item")
 """A captured stream may run none of them: each waits for a value or brings one from the host."""

@@ -24,7 +24,7 @@ from engine.weights.config_read import read_config
 from engine.weights.config_write import original_config, transformers_config
 from engine.weights.export import save_transformers
 from engine.weights.layouts import slots
-from tests.engine.decoder_rules import TEXT, frames
+from tests.engine.decoder_cases import TEXT, frames
 
 
 def on_meta(config: CsmConfig) -> CsmModel:
