@@ -76,9 +76,10 @@ class Making:
         """
         if self._ended:
             return False
-        if self._drawn > self._handed or self._over:
-            # To before that frame, not after it: it is read with the end then, as it always is.
-            self._decoder.rollback(self._start + max(0, self._handed - 1))
+        # To before the last frame, not after it: it is read with the end then, as it always is.
+        end = self._start + max(0, self._handed - 1)
+        if self._drawn > self._handed or self._decoder.length > end:
+            self._decoder.rollback(end)
             self._decoder.noise = self._noise
             self._sound.take_back(len(self._waiting))
         return self._handed > 0

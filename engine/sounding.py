@@ -37,7 +37,7 @@ class Sounding:
         if self.behind:
             self.begin()
             for line in spoken:
-                self._stream.decode(line.codes)
+                self.decode(line.codes)
 
     def decode(self, codes: CodeArray) -> FloatArray:
         """Sound (N,) of the next codes (T, K)."""
