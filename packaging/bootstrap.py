@@ -38,6 +38,7 @@ import repo_checks
 from setup_locks import write_locks
 from setup_machine import SetupError, this_machine
 from setup_steps import FOR_TALKING, FOR_TESTS, Checkout, Setup, child_environment, ensure, say
+from setup_triton import ensure_triton
 
 COMMANDS = ("setup", "run", "test", "lint", "lock")
 
@@ -75,7 +76,8 @@ def _run(command: str, rest: list[str], checkout: Checkout) -> int:
     machine = this_machine()
     if command in {"setup", "run", "test"}:
         ensure(machine, FOR_TESTS if command == "test" else FOR_TALKING)
-    Setup(checkout, machine).run()
+    setup = Setup(checkout, machine)
+    setup.run()
     if command == "setup":
         say(f"Ready in {time.monotonic() - started:.0f} s. Next: make run")
         return 0
@@ -85,6 +87,7 @@ def _run(command: str, rest: list[str], checkout: Checkout) -> int:
     if command == "lint":
         return _lint(checkout)
     if command == "test":
+        ensure_triton(setup, machine)
         return _start(checkout, test_command(rest))
     return _start(checkout, ["main.py", *rest])
 

@@ -3,6 +3,7 @@
 requirements.lock   everything but torch and llama-cpp-python, for Linux, macOS and Windows
 llama.lock          the source of llama-cpp-python
 installer.lock      uv
+triton.lock         Triton, for the tests of the GPU's kernels
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from pathlib import Path
 
 from setup_machine import SetupError
 from setup_steps import Checkout, child_environment, say
+from setup_triton import LOCK as TRITON_LOCK
+from setup_triton import PIN as TRITON
 
 APART = ("torch", "llama-cpp-python", "bitsandbytes")
 UV = "uv==0.13.8"
@@ -22,7 +25,7 @@ NOTE = "# Written by `python3 packaging/bootstrap.py lock`; do not edit.\n"
 
 
 def write_locks(checkout: Checkout) -> None:
-    """Resolve pyproject.toml and write the three files into packaging/."""
+    """Resolve pyproject.toml and write the files into packaging/."""
     say("Resolving requirements.lock")
     groups = ("--group", "dev", "--group", "apart")
     kept_out = [word for name in APART for word in ("--no-emit-package", name)]
@@ -33,7 +36,8 @@ def write_locks(checkout: Checkout) -> None:
     pins = re.search(r'"(llama-cpp-python==[\w.]+)"', _read(checkout.root / "pyproject.toml"))
     if pins is None:
         raise SetupError("pyproject.toml does not pin llama-cpp-python with ==: put the pin back.")
-    for name, pin in (("llama.lock", pins[1]), ("installer.lock", UV)):
+    alone = (("llama.lock", pins[1]), ("installer.lock", UV), (TRITON_LOCK, TRITON))
+    for name, pin in alone:
         say(f"Resolving {name}")
         text = _compile(checkout, ["-", "--no-deps", "--no-config"], pin)
         (checkout.packaging / name).write_text(NOTE + text, encoding="utf-8")

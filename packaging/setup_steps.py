@@ -170,10 +170,8 @@ class Setup:
             shutil.rmtree(self.checkout.venv)
         if not self._runs([str(python), "-c", "import ensurepip"]):
             self._get_venv_module()
-        self._call(
-            [str(python), "-m", "venv", str(self.checkout.venv)],
-            "The virtual environment could not be created; check that this folder is writable.",
-        )
+        command = [str(python), "-m", "venv", str(self.checkout.venv)]
+        self._call(command, "The environment could not be created; is this folder writable?")
         self.checkout.stamps.mkdir(parents=True, exist_ok=True)
         (self.checkout.stamps / "base-python").write_text(str(python), encoding="utf-8")
 
@@ -215,7 +213,7 @@ class Setup:
                 "  No CPU build of torch is offered to pip here, so this downloads the general one (2.6 GB)."
                 " The README says how to get the small one."
             )
-        if self._ask(BUILT_FOR) not in {"", kind}:
+        if self.ask(BUILT_FOR) not in {"", kind}:
             # Another build of the same version would count as installed already.
             self._pip(
                 ["uninstall", "--quiet", "-y", "torch"], "The old torch could not be removed."
@@ -224,7 +222,7 @@ class Setup:
             ["install", *quiet_in_logs(), TORCH],
             "torch could not be installed; check the network connection and the free disk space.",
         )
-        if kind == "cuda" and self._ask(BUILT_FOR) == "cpu":
+        if kind == "cuda" and self.ask(BUILT_FOR) == "cpu":
             say(
                 "  Note: this PC has an NVIDIA GPU, but pip's configuration chose a CPU build of torch,"
                 " so speech will be made on the CPU."
@@ -317,10 +315,10 @@ class Setup:
             )
 
     def _pip(self, arguments: list[str], failure: str) -> None:
-        self._call(
-            [str(self.checkout.python), "-m", "pip", *arguments, "--no-input"],
-            failure,
-        )
+        self._call(self._pip_command(arguments), failure)
+
+    def _pip_command(self, arguments: list[str]) -> list[str]:
+        return [str(self.checkout.python), "-m", "pip", *arguments, "--no-input"]
 
     def _call(self, command: list[str], failure: str) -> None:
         done = subprocess.run(command, env=child_environment(), stdin=subprocess.DEVNULL)
@@ -328,13 +326,17 @@ class Setup:
             raise SetupError(failure)
 
     def _runs(self, command: list[str]) -> bool:
-        return (
-            subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL).returncode == 0
-        )
+        done = subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL)
+        return done.returncode == 0
 
-    def _ask(self, code: str) -> str:
-        command = [str(self.checkout.python), "-c", code]
-        done = subprocess.run(command, capture_output=True, text=True, env=child_environment())
+    def try_pip(self, arguments: list[str]) -> bool:
+        """Whether pip did it, for what can be done without."""
+        return subprocess.run(self._pip_command(arguments), env=child_environment()).returncode == 0
+
+    def ask(self, code: str) -> str:
+        """What the environment's Python prints; '' when it cannot."""
+        command, environment = [str(self.checkout.python), "-c", code], child_environment()
+        done = subprocess.run(command, capture_output=True, text=True, env=environment)
         return done.stdout.strip()
 
 

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 from setup_locks import APART, plain_markers
 from setup_steps import TORCH
+from setup_triton import PIN as TRITON
 
 ROOT = Path(__file__).resolve().parents[2]
-LOCKS = ("requirements.lock", "llama.lock", "installer.lock")
+LOCKS = ("requirements.lock", "llama.lock", "installer.lock", "triton.lock")
 
 
 def lock_text(name: str) -> str:
@@ -76,6 +77,15 @@ def test_what_is_installed_apart_is_pinned_alike_everywhere() -> None:
     assert TORCH in runtime
     pin = next(word for word in runtime if word.startswith("llama-cpp-python=="))
     assert f"\n{pin} " in lock_text("llama.lock")
+    assert f"\n{TRITON} " in lock_text("triton.lock")
+
+
+def test_the_tests_get_the_triton_that_torch_was_built_with() -> None:
+    """Only a CUDA build of torch names it; a CPU build that is installed here says nothing."""
+    from importlib.metadata import requires
+
+    named = [line.split(";")[0].strip() for line in requires("torch") or []]
+    assert [line for line in named if line.startswith("triton")] in ([], [TRITON])
 
 
 def test_the_needs_of_what_is_installed_apart_are_locked() -> None:

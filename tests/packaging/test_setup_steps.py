@@ -72,7 +72,7 @@ class TorchSwap(Setup):
         self.installed = installed
         self.asked: list[str] = []
 
-    def _ask(self, code: str) -> str:
+    def ask(self, code: str) -> str:
         return self.installed
 
     def _offers_cpu_torch(self) -> bool:
