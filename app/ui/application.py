@@ -108,7 +108,7 @@ def run(
     QTimer.singleShot(0, control.start)
     code = app.exec()
     restore_signals()
-    icons.pixmap.cache_clear()
+    icons.forget()
     return code
 
 

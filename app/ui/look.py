@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from PySide6.QtCore import QObject, Qt, Signal, Slot
 from PySide6.QtGui import QColor, QFont, QFontMetricsF, QPalette
-from PySide6.QtWidgets import QApplication, QStyle
+from PySide6.QtWidgets import QApplication, QStyle, QWidget
 
+from app.ui.dressing import Dressing
 from app.ui.sheet import style_sheet
 from app.ui.theme import DARK, LIGHT, Colours
 
@@ -26,10 +27,11 @@ class Look(QObject):
         self._theme = theme
         self.caption_pt = caption_pt
         self.colours: Colours = LIGHT
+        self._dressing = Dressing(app, self)
         self._hints = app.styleHints()
         self._hints.colorSchemeChanged.connect(self._follow)
         self._ask()
-        self._dress()
+        self._dress(self._wanted())
 
     @property
     def dark(self) -> bool:
@@ -42,14 +44,23 @@ class Look(QObject):
         wish = QStyle.StyleHint.SH_Widget_Animation_Duration
         return self._app.style().styleHint(wish) == 0
 
+    @property
+    def settled(self) -> bool:
+        """Whether everything on screen has the colours of now."""
+        return not self._dressing.busy
+
+    def dress(self, part: QWidget) -> None:
+        """Let ``part``, with all that is or will be in it, have the scheme's style sheet."""
+        self._dressing.add(part)
+
     def choose(self, *, theme: str | None = None, caption_pt: int | None = None) -> None:
         """Another scheme or size of text, from now on."""
         before = (self._theme, self.caption_pt)
         self._theme = self._theme if theme is None else theme
         self.caption_pt = self.caption_pt if caption_pt is None else caption_pt
-        if (self._theme, self.caption_pt) != before:
+        if self._theme != before[0]:
             self._ask()
-            self._dress()
+        if self._follow_wish() or self.caption_pt != before[1]:
             self.changed.emit()
 
     def caption_font(self) -> QFont:
@@ -66,10 +77,16 @@ class Look(QObject):
 
     @Slot()
     def _follow(self) -> None:
-        before = self.colours
-        self._dress()
-        if self.colours is not before:
+        if self._follow_wish():
             self.changed.emit()
+
+    def _follow_wish(self) -> bool:
+        """Take on the scheme that is wished for; False when it is the one that there is."""
+        wanted = self._wanted()
+        if wanted is self.colours:
+            return False
+        self._dress(wanted)
+        return True
 
     def _ask(self) -> None:
         """Tell the platform, so that title bar and file dialogs go along where they can."""
@@ -78,11 +95,15 @@ class Look(QObject):
         else:
             self._hints.unsetColorScheme()
 
-    def _dress(self) -> None:
+    def _wanted(self) -> Colours:
         asked = SCHEMES.get(self._theme, self._hints.colorScheme())
-        self.colours = DARK if asked == Qt.ColorScheme.Dark else LIGHT
-        self._app.setPalette(palette(self.colours))
-        self._app.setStyleSheet(style_sheet(self.colours, line_height(self._app.font())))
+        return DARK if asked == Qt.ColorScheme.Dark else LIGHT
+
+    def _dress(self, colours: Colours) -> None:
+        self.colours = colours
+        # The sheet first: it keeps the windows from drawing themselves in the new palette alone.
+        self._dressing.change(style_sheet(colours, line_height(self._app.font())))
+        self._app.setPalette(palette(colours))
 
 
 def line_height(font: QFont) -> int:

@@ -12,7 +12,6 @@ from app.ui.theme import Colours, mix
 _SHEET = Template("""
 * { outline: none; }
 QWidget { color: $text; }
-QMainWindow, QDialog { background: $window; }
 QToolTip { background: $surface; color: $text; border: 1px solid $line; padding: 5px 7px; }
 
 QFrame[kind="header"], QFrame[kind="dock"] { background: $surface; border: 0; }

@@ -102,6 +102,8 @@ class MainWindow(QMainWindow):
             column.addWidget(part)
         column.addWidget(self.pages, 1)
         column.addWidget(self.dock)
+        for part in (header, self.recording, self.notices, self.empty, self.captions, self.dock):
+            self.look.dress(part)
         self.setCentralWidget(middle)
 
     def _connect(self) -> None:
@@ -152,7 +154,7 @@ class MainWindow(QMainWindow):
     @Slot()
     def show_about(self) -> None:
         """Open what Parley is over the window."""
-        self._open(lambda: AboutDialog(self.choices, self))
+        self._open(lambda: AboutDialog(self.choices, self.look, self))
 
     def _open(self, make: Callable[[], SettingsDialog | AboutDialog]) -> None:
         if self.dialog is not None:

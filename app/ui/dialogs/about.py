@@ -12,14 +12,17 @@ from app.settings import paths
 from app.ui import icons
 from app.ui.dialogs.page import PageDialog, Part
 from app.ui.dialogs.rows import Section, label
+from app.ui.look import Look
 from app.ui.viewmodels.settings import SettingsViewModel, model_name
 
 
 class AboutDialog(PageDialog):
     """Name and version, the models in use and their limits, the keys."""
 
-    def __init__(self, choices: SettingsViewModel, parent: QWidget | None = None) -> None:
-        super().__init__(self.tr("About Parley"), QSize(540, 640), parent)
+    def __init__(
+        self, choices: SettingsViewModel, look: Look, parent: QWidget | None = None
+    ) -> None:
+        super().__init__(self.tr("About Parley"), QSize(540, 640), look, parent)
         self._choices = choices
         self.area.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
 

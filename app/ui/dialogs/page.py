@@ -15,6 +15,8 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from app.ui.look import Look
+
 Part = Callable[[], QWidget]
 
 
@@ -24,8 +26,9 @@ class PageDialog(QDialog):
     A subclass gives ``parts`` and, in ``finish``, what is to be done when all are there.
     """
 
-    def __init__(self, title: str, size: QSize, parent: QWidget | None = None) -> None:
+    def __init__(self, title: str, size: QSize, look: Look, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self._look = look
         self.setWindowTitle(title)
         self.setAccessibleName(title)
         self.setMinimumSize(QSize(400, 420))
@@ -38,6 +41,7 @@ class PageDialog(QDialog):
         self.area = QScrollArea()
         self.area.setWidget(page)
         self.area.setWidgetResizable(True)
+        self.area.setFrameShape(QFrame.Shape.NoFrame)
         self.area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.area.setAccessibleName(title)
         self.area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
@@ -59,6 +63,8 @@ class PageDialog(QDialog):
         self._whole.setSpacing(0)
         self._whole.addWidget(self.area, 1)
         self._whole.addWidget(frame)
+        for part in (self.area.verticalScrollBar(), frame):
+            look.dress(part)
         self._left: Iterator[Part] = iter(())
         self._finished = False
         self._timer = QTimer(self)
@@ -86,6 +92,7 @@ class PageDialog(QDialog):
         part = next(self._left, None)
         if part is not None:
             made = part()
+            self._look.dress(made)
             self._page.addWidget(made)
             # Here rather than all at once when the dialog is shown.
             for widget in (made, *made.findChildren(QWidget)):

@@ -41,10 +41,9 @@ class SettingsDialog(PageDialog):
         look: Look,
         parent: QWidget | None = None,
     ) -> None:
-        super().__init__(self.tr("Settings"), QSize(560, 680), parent)
+        super().__init__(self.tr("Settings"), QSize(560, 680), look, parent)
         self._choices = choices
         self._status = status
-        self._look = look
         self.paths: dict[str, PathRow] = {}
         self.problem = label("", "danger")
         self.problem.hide()

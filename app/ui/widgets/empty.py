@@ -81,6 +81,7 @@ class EmptyPage(QScrollArea):
         self._built_in = built_in
         self._server = server
         self.setWidgetResizable(True)
+        self.setFrameShape(QFrame.Shape.NoFrame)
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self._picture = QLabel()

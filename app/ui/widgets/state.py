@@ -113,8 +113,9 @@ class StateIndicator(QWidget):
 
     @Slot()
     def _colour(self) -> None:
-        colour = phase_colour(self._look.colours, self._status.phase)
-        self.word.setStyleSheet(f"color: {colour};")
+        sheet = f"color: {phase_colour(self._look.colours, self._status.phase)};"
+        if sheet != self.word.styleSheet():
+            self.word.setStyleSheet(sheet)
         self._disc.update()
 
     @Slot()

@@ -41,7 +41,7 @@ def styled(qapp: QApplication) -> Iterator[QApplication]:
     qapp.setStyle("Fusion")
     qapp.setFont(QFont("DejaVu Sans", 10))
     yield qapp
-    icons.pixmap.cache_clear()
+    icons.forget()
 
 
 @pytest.fixture

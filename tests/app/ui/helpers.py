@@ -12,7 +12,7 @@ from tests.fakes.live import FakeLive
 
 def settle() -> None:
     """Let Qt do everything that is to be done now."""
-    for _ in range(12):
+    for _ in range(24):
         QCoreApplication.processEvents()
         QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
 

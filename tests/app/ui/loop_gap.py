@@ -37,10 +37,8 @@ def main() -> int:
     look = Look(app)
     live = FakeLive()
     session = SessionViewModel(live)
-    window = MainWindow(session, SettingsViewModel(Settings(), FakeStore(), Background()), look)
-    window.show()
 
-    def longest(begin: Callable[[], None], here: bool = False) -> dict[str, float]:
+    def longest(begin: Callable[[], object], here: bool = False) -> dict[str, float]:
         """Begin something and handle events one batch at a time until there are none for a while.
 
         ``here`` says that the beginning itself is done in one of the window's slots.
@@ -71,9 +69,19 @@ def main() -> int:
     def tell() -> None:
         threading.Thread(target=live.show, args=tuple(burst)).start()
 
-    bar = window.captions.verticalScrollBar()
-    longest(lambda: None)
+    def choices() -> SettingsViewModel:
+        return SettingsViewModel(Settings(), FakeStore(), Background(), voices=("atlas", "nova"))
+
+    made: list[MainWindow] = []
     found = {
+        "window made": longest(lambda: made.append(MainWindow(session, choices(), look)), True)
+    }
+    [window] = made
+    bar = window.captions.verticalScrollBar()
+    found |= {
+        "first frame": longest(window.show, True),
+        "199 captions": longest(lambda: live.show(*conversation(100)[:-2])),
+        "the 200th": longest(lambda: live.show(answer(100, "And so on."))),
         "300 captions": longest(lambda: live.show(*conversation(150))),
         "2000 events": longest(tell),
         "one partial": longest(lambda: live.show(answer(150, "And so on.", final=False))),
@@ -81,8 +89,22 @@ def main() -> int:
         "2000 captions": longest(lambda: live.show(*conversation(1000))),
         "scroll to the top": longest(lambda: bar.setValue(0), True),
         "resize": longest(lambda: window.resize(500, 640), True),
+        "larger": longest(lambda: window.resize(1200, 900), True),
         "other colours": longest(lambda: look.choose(theme="dark"), True),
+        "and back": longest(lambda: look.choose(theme="light"), True),
+        "size of text": longest(lambda: look.choose(caption_pt=18), True),
         "settings opened": longest(window.show_settings, True),
+    }
+    assert window.dialog is not None
+    found |= {
+        "other colours with the settings open": longest(
+            lambda: window.choices.set("theme", "dark"), True
+        ),
+        "size of text with the settings open": longest(
+            lambda: window.choices.set("caption_pt", 22), True
+        ),
+        "settings closed": longest(window.dialog.accept, True),
+        "about opened": longest(window.show_about, True),
     }
     json.dump(found, sys.stdout, indent=1)
     return 0
