@@ -72,5 +72,8 @@ class Dressing(QObject):
             window = self._held.pop()
             if shiboken6.isValid(window):
                 window.setUpdatesEnabled(True)
+                # Not ``update``: Qt believes that it was asked already, by a request that came to
+                # nothing while the window was held, and would wait for that for ever.
+                window.repaint()
                 return
         self._timer.stop()
