@@ -1,7 +1,8 @@
 """Several readings of one line, made unheard, of which the best is spoken.
 
-For lines that nobody waits for: it takes as many times the work. A reading is judged by whether it
-ended by itself in a sensible time, and then by how likely the model finds its own codes.
+For lines that nobody waits for. They are drawn in step, so the weights are read once for all of them. A
+reading is judged by whether it ended by itself in a sensible time, and then by how likely the model
+finds its own codes.
 """
 
 from __future__ import annotations
@@ -12,17 +13,25 @@ from dataclasses import dataclass
 import numpy as np
 
 from engine.csm.prompt import FrameBudget
-from engine.runtime.decoder import Decoder
-from engine.types import CodeArray, FloatArray
+from engine.runtime.decoder import Decoder, Prefix
+from engine.types import CodeArray
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Reading:
-    """One way to say a line: codes (T, K), mean log-probability of a code, and whether it ended."""
+    """One way to say a line.
+
+    Attributes:
+        codes: (T, K).
+        likelihood: mean log-probability of a code; the least there is where it says nothing.
+        ended: whether it ended by itself.
+        positions: of its frames in the cache, the last of them left out where it did not end.
+    """
 
     codes: CodeArray
     likelihood: float
     ended: bool
+    positions: Prefix
 
     def rank(self, budget: FrameBudget) -> tuple[int, float]:
         """What is larger is better: an end in time, an end, none; then the likelier."""
@@ -31,22 +40,17 @@ class Reading:
 
 
 def best(
-    decoder: Decoder,
-    ids: tuple[int, ...],
-    budget: FrameBudget,
-    count: int,
-    cancelled: Callable[[], bool],
+    decoder: Decoder, budget: FrameBudget, count: int, cancelled: Callable[[], bool]
 ) -> Reading | None:
-    """The best of ``count`` readings of a line; None when cancelled. The cache stays as it was."""
-    start, found = decoder.length, list[Reading]()
-    for _ in range(count):
-        try:
-            reading = _read(decoder, ids, budget, cancelled)
-        finally:
-            decoder.rollback(start)
-        if reading is None:
-            return None
-        found.append(reading)
+    """The best of ``count`` readings of the line whose text was read; None when cancelled.
+
+    Nothing of them is in the cache afterwards.
+    """
+    noise = decoder.noise
+    found = _readings(decoder, budget, count, cancelled)
+    if found is None:
+        decoder.noise = noise
+        return None
     return max(found, key=lambda reading: reading.rank(budget))
 
 
@@ -66,32 +70,39 @@ class Replay:
         return codes[self._next - 1], False
 
     def feed(self) -> None:
-        """See ``Decoder.feed``."""
-        self._decoder.read((), self._reading.codes[self._next - 1 : self._next])
+        """See ``Decoder.feed``; the position was computed when the reading was made."""
+        self._decoder.paste(self._reading.positions.piece(self._next - 1))
 
 
-def _read(
-    decoder: Decoder, ids: tuple[int, ...], budget: FrameBudget, cancelled: Callable[[], bool]
-) -> Reading | None:
-    codes = list[CodeArray]()
-    likelihood, over = 0.0, False
-    books = decoder.config.codebooks
-    decoder.read(ids, np.zeros((0, books), np.int64))
-    while len(codes) < budget.most:
+def _readings(
+    decoder: Decoder, budget: FrameBudget, count: int, cancelled: Callable[[], bool]
+) -> list[Reading] | None:
+    branches = decoder.branch(count, budget.most)
+    codes = [list[CodeArray]() for _ in range(count)]
+    likelihood, ended = np.zeros(count), [False] * count
+    for frame in range(budget.most):
         if cancelled():
             return None
-        frame, over = decoder.draw(at_least=budget.least - len(codes))
-        if over:
-            break
-        likelihood += _log_probability(decoder.force(frame), frame)
-        codes.append(frame)
-        decoder.feed()
-    made = np.stack(codes) if codes else np.zeros((0, books), np.int64)
-    return Reading(made, likelihood / max(1, len(codes)), over)
-
-
-def _log_probability(logits: FloatArray, frame: CodeArray) -> float:
-    """Mean over the codebooks; logits (K, V), codes (K,)."""
-    peak = logits.max(axis=1)
-    total = np.log(np.exp(logits - peak[:, None]).sum(axis=1)) + peak
-    return float((logits[np.arange(len(frame)), frame] - total).mean())
+        drawn = branches.draw(at_least=budget.least - frame)
+        rows = zip(branches.alive, drawn.codes, drawn.over, drawn.log_probability, strict=True)
+        going = list[int]()
+        for number, its_codes, over, likely in rows:
+            ended[number] = bool(over)
+            if not over:
+                codes[number].append(its_codes)
+                likelihood[number] += likely.mean()
+                going.append(number)
+        if not going or (frame >= budget.expected and any(ended)):
+            break  # those that are still at it cannot be the best any more
+        if frame + 1 < budget.most:
+            branches.feed(going)
+    books = decoder.config.codebooks
+    return [
+        Reading(
+            np.array(codes[number], np.int64).reshape(-1, books),
+            likelihood[number] / len(codes[number]) if codes[number] else -np.inf,
+            ended[number],
+            branches.save(number),
+        )
+        for number in range(count)
+    ]

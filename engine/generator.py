@@ -264,12 +264,12 @@ class Conversation:
         self._ended = Ended.CANCELLED
         try:
             self._sound.catch_up(memory.turn_lines)
-            if candidates > 1 and not len(said):
-                reading = best(decoder, ids, budget, candidates, cancelled)
+            memory.begin(ids, said)
+            if candidates > 1 and not len(said) and decoder.sampling.varies:
+                reading = best(decoder, budget, candidates, cancelled)
                 if reading is None:
                     return
                 source = Replay(decoder, reading)
-            memory.begin(ids, said)
             if len(said):
                 sound = self._sound.decode(said).reshape(len(said), -1)
                 if [guard.stuck(*frame) for frame in zip(said, sound, strict=True)][-1]:

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 FloatArray = npt.NDArray[np.float32]
 CodeArray = npt.NDArray[np.int64]
+BoolArray = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,6 +53,11 @@ class Sampling:
     temperature: float = 0.9
     top_k: int = 50
     depth_temperature: float | None = None
+
+    @property
+    def varies(self) -> bool:
+        """Whether chance has a part in it: at temperature 0 every reading of a line is the same."""
+        return self.temperature > 0 or (self.depth_temperature or 0.0) > 0
 
 
 class Ended(StrEnum):

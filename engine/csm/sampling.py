@@ -8,6 +8,8 @@ first, so a frame needs one small draw, the same on every backend.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -26,6 +28,27 @@ def frame_noise(generator: torch.Generator, codebooks: int, count: int) -> Tenso
     noise.exponential_(1.0, generator=generator)
     # exponential_ can return 0 in fp32, and 0/0 would win the argmax as NaN.
     return noise.clamp_min_(torch.finfo(noise.dtype).tiny)
+
+
+class BranchNoise:
+    """Noise of several readings of a line: a source for each, which the others do not touch.
+
+    All are seeded by one number from the conversation's ``generator``: its state decides them, and a
+    reading's noise does not depend on how many there are.
+    """
+
+    def __init__(self, generator: torch.Generator, count: int) -> None:
+        device = generator.device
+        seed = int(torch.randint(2**62, (1,), generator=generator, device=device))
+        self._sources = [torch.Generator(device).manual_seed(seed + n) for n in range(count)]
+
+    def state(self, branch: int) -> bytes:
+        """State of one source, as ``Decoder.noise`` has it."""
+        return self._sources[branch].get_state().numpy().tobytes()
+
+    def frames(self, branches: Sequence[int], codebooks: int, count: int) -> Tensor:
+        """``frame_noise`` of some branches, (B, codebooks, count)."""
+        return torch.stack([frame_noise(self._sources[n], codebooks, count) for n in branches])
 
 
 def mask_ids(logits: Tensor, codes: int, *, forbid_zero: bool = False) -> Tensor:

@@ -12,12 +12,13 @@ from torch import Tensor
 
 from engine.config import CsmConfig
 from engine.csm.model import CsmModel
-from engine.csm.sampling import candidates, frame_noise
+from engine.csm.sampling import BranchNoise, candidates, frame_noise
 from engine.native import library
 from engine.native.library import Format, NativeUnavailableError
 from engine.native.weights import pack_model
-from engine.runtime.decoder import Prefix
+from engine.runtime.decoder import Prefix, check_branches
 from engine.runtime.precision import SMALL_MODEL, precision_of
+from engine.runtime.turns import TakingTurns
 from engine.types import CodeArray, FloatArray, Sampling
 
 _LANES = 16  # heads are padded to whole vectors in the cache
@@ -191,6 +192,11 @@ class NativeDecoder:
         )
         self._frame = frame
         return logits
+
+    def branch(self, count: int, most: int) -> TakingTurns:
+        """See ``Decoder.branch``."""
+        check_branches(self, count, most)
+        return TakingTurns(self, BranchNoise(self._generator, count), count, most)
 
     def rollback(self, length: int) -> None:
         """See ``Decoder.rollback``."""

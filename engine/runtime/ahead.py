@@ -17,9 +17,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from engine.csm.sampling import candidates, frame_noise
-from engine.runtime.decoder import Prefix
+from engine.csm.sampling import BranchNoise, candidates, frame_noise
+from engine.runtime.decoder import Prefix, check_branches
 from engine.runtime.graphs import Stage, noise_state, same_frame, state_bytes
+from engine.runtime.turns import TakingTurns
 from engine.types import CodeArray, FloatArray, Sampling
 
 
@@ -144,6 +145,12 @@ class StaticDecoder:
             self._drawn = np.array(codes, dtype=np.int64)
             self._frame.codes.copy_(torch.from_numpy(self._drawn))
             return self._frame.logits(self._frame.codes).cpu().numpy()
+
+    def branch(self, count: int, most: int) -> TakingTurns:
+        """See ``Decoder.branch``."""
+        check_branches(self, count, most)
+        self._forget_ahead()
+        return TakingTurns(self, BranchNoise(self._generator, count), count, most)
 
     def rollback(self, length: int) -> None:
         """See ``Decoder.rollback``."""

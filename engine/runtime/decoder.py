@@ -15,7 +15,10 @@ from dataclasses import dataclass
 from typing import Any, Protocol, Self
 
 from engine.config import CsmConfig
-from engine.types import CodeArray, FloatArray, Sampling
+from engine.types import BoolArray, CodeArray, FloatArray, Sampling
+
+MOST_BRANCHES = 4
+"""Readings of a line that can be drawn in step."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,6 +41,56 @@ class Prefix:
     def positions(self) -> int:
         """How many positions it holds."""
         return int(self.keys.shape[2])
+
+    def piece(self, number: int) -> Prefix:
+        """One of its positions alone."""
+        here = slice(number, number + 1)
+        return Prefix(self.keys[:, :, here], self.values[:, :, here], self.start + number)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Drawn:
+    """The next frame of every branch that goes on, in the order of ``Branches.alive``.
+
+    Attributes:
+        codes: (B, K).
+        over: (B,), which of them mean the end of the line.
+        log_probability: (B, K) in nats, of each code by the model's plain logits: before temperature,
+            ``top_k`` and what is forbidden. A frame that ends the line counts as any other.
+    """
+
+    codes: CodeArray
+    over: BoolArray
+    log_probability: FloatArray
+
+
+class Branches(Protocol):
+    """Several ways on from one place of a decoder, drawn in step: the weights are read once for all.
+
+    They share the decoder's positions, which must stay as they are meanwhile, and change nothing of
+    them; each adds its own. Each has noise of its own, the same whatever the others do.
+    """
+
+    @property
+    def alive(self) -> Sequence[int]:
+        """Numbers of the branches that go on, ascending; at first all of them."""
+        ...
+
+    def draw(self, at_least: int = 0) -> Drawn:
+        """The next frame of every branch that goes on; see ``Decoder.draw``."""
+        ...
+
+    def feed(self, branches: Sequence[int]) -> None:
+        """Put the frames drawn last into these branches, ascending; the others are over.
+
+        Raises:
+            IndexError: when there was no room made for that many positions.
+        """
+        ...
+
+    def save(self, branch: int) -> Prefix:
+        """A branch's own positions so far, to be pasted; one that is over keeps its own."""
+        ...
 
 
 class Decoder(Protocol):
@@ -99,6 +152,18 @@ class Decoder(Protocol):
         """
         ...
 
+    def branch(self, count: int, most: int) -> Branches:
+        """Go on from here in up to ``MOST_BRANCHES`` ways, of up to ``most`` positions each.
+
+        Their noise is seeded by one number drawn from this decoder's own. Something must be read into
+        it before its own next draw.
+
+        Raises:
+            ValueError: for another count.
+            IndexError: when the positions do not fit.
+        """
+        ...
+
     def rollback(self, length: int) -> None:
         """Forget every position from ``length`` on; something must be read before the next draw.
 
@@ -131,3 +196,17 @@ class Decoder(Protocol):
     def adopt(self, other: Self) -> None:
         """Take over the positions of a spare, which must not be used afterwards."""
         ...
+
+
+def check_branches(decoder: Decoder, count: int, most: int) -> None:
+    """Whether so many can be drawn, of so many positions each.
+
+    Raises:
+        ValueError: for a count that cannot.
+        IndexError: when the positions do not fit.
+    """
+    if not 1 <= count <= MOST_BRANCHES:
+        raise ValueError(f"{count} branches cannot be drawn: 1 to {MOST_BRANCHES} can")
+    end = decoder.length + most
+    if end > decoder.capacity:
+        raise IndexError(f"{end} positions do not fit a cache of {decoder.capacity}")

@@ -11,8 +11,9 @@ from torch import Tensor
 
 from engine.csm.frame import FrameSampler
 from engine.csm.model import CsmModel
+from engine.csm.sampling import BranchNoise, candidates, frame_noise
 from engine.nn.kv_cache import KVCache
-from engine.runtime.decoder import Prefix
+from engine.runtime.decoder import Drawn, Prefix, check_branches
 from engine.types import CodeArray, FloatArray, Sampling
 
 
@@ -22,7 +23,8 @@ class EagerDecoder:
     def __init__(self, model: CsmModel, sampling: Sampling, seed: int) -> None:
         self.config, self.sampling = model.config, sampling
         self._model, self._seed = model, seed
-        self._sampler = FrameSampler(model, seed)
+        self._noise = torch.Generator(device=model.device).manual_seed(seed)
+        self._sampler = FrameSampler(model, 1)
         self._cache = KVCache(model.config.backbone, 1, model.device, model.dtype)
         self._hidden: Tensor | None = None  # (1, D) of the last position, until it is forgotten
         self._frame: Tensor | None = None  # (1, K) drawn last, until it is fed
@@ -30,11 +32,11 @@ class EagerDecoder:
     @property
     def noise(self) -> bytes:
         """State of the noise source; setting it draws the same noise again."""
-        return self._sampler.noise
+        return self._noise.get_state().numpy().tobytes()
 
     @noise.setter
     def noise(self, state: bytes) -> None:
-        self._sampler.noise = state
+        self._noise.set_state(torch.frombuffer(bytearray(state), dtype=torch.uint8))
 
     @property
     def length(self) -> int:
@@ -60,8 +62,11 @@ class EagerDecoder:
     @torch.inference_mode()
     def draw(self, at_least: int = 0) -> tuple[CodeArray, bool]:
         """See ``Decoder.draw``."""
-        self._frame, over = self._sampler.draw(self._last(), self.sampling, may_end=at_least <= 0)
-        return self._frame[0].cpu().numpy(), over
+        count = candidates(self.config.audio_vocab, self.sampling.top_k)
+        hidden = self._last()
+        noise = frame_noise(self._noise, self.config.codebooks, count)[None]
+        self._frame, over = self._sampler.draw(hidden, self.sampling, noise, may_end=at_least <= 0)
+        return self._frame[0].cpu().numpy(), bool(over)
 
     @torch.inference_mode()
     def feed(self) -> None:
@@ -78,6 +83,14 @@ class EagerDecoder:
         first = self._model.codebook0_head(hidden).unsqueeze(1)  # (1, 1, V)
         rest = self._model.depth_logits(hidden, self._frame)  # (1, K - 1, V)
         return torch.cat((first, rest), dim=1)[0].float().cpu().numpy()
+
+    @torch.inference_mode()
+    def branch(self, count: int, most: int) -> EagerBranches:
+        """See ``Decoder.branch``."""
+        check_branches(self, count, most)
+        hidden = self._last().expand(count, -1)
+        noise = BranchNoise(self._noise, count)
+        return EagerBranches(self._model, self.sampling, self._cache, hidden, noise, most)
 
     def rollback(self, length: int) -> None:
         """See ``Decoder.rollback``."""
@@ -123,3 +136,98 @@ class EagerDecoder:
         if self._hidden is None:
             raise RuntimeError("read something before drawing a frame")
         return self._hidden
+
+
+class EagerBranches:
+    """``engine.runtime.decoder.Branches`` as a batch."""
+
+    def __init__(
+        self,
+        model: CsmModel,
+        sampling: Sampling,
+        shared: KVCache,
+        hidden: Tensor,
+        noise: BranchNoise,
+        most: int,
+    ) -> None:
+        """Args: hidden (B, D), the same for all at first; see ``Decoder.branch``."""
+        self.alive: tuple[int, ...] = tuple(range(len(hidden)))
+        self._model, self._sampling, self._noise = model, sampling, noise
+        self._start = shared.length
+        self._cache = _BranchCache(shared, model, len(hidden), most)
+        self._sampler = FrameSampler(model, len(hidden))
+        self._hidden = hidden
+        self._frame: Tensor | None = None  # (B, K) drawn last, until it is fed
+        self._over: dict[int, Prefix] = {}
+
+    @torch.inference_mode()
+    def draw(self, at_least: int = 0) -> Drawn:
+        """See ``Branches.draw``."""
+        config, sampling = self._model.config, self._sampling
+        count = candidates(config.audio_vocab, sampling.top_k)
+        noise = self._noise.frames(self.alive, config.codebooks, count)
+        logits: list[Tensor] = []
+        frame, over = self._sampler.draw(
+            self._hidden, sampling, noise, may_end=at_least <= 0, logits=logits
+        )
+        known = torch.stack(logits, dim=1).float().log_softmax(-1)  # (B, K, V)
+        likely = known.gather(-1, frame.unsqueeze(-1)).squeeze(-1)
+        self._frame = frame
+        return Drawn(frame.cpu().numpy(), over.cpu().numpy(), likely.cpu().numpy())
+
+    @torch.inference_mode()
+    def feed(self, branches: Sequence[int]) -> None:
+        """See ``Branches.feed``."""
+        if self._frame is None:
+            raise RuntimeError("draw a frame before feeding it")
+        frames = self._frame
+        if tuple(branches) != self.alive:
+            rows = [self.alive.index(branch) for branch in branches]
+            self._over |= {n: self.save(n) for n in self.alive if n not in branches}
+            self._cache.keep(rows)
+            self._sampler = FrameSampler(self._model, len(rows))
+            self.alive, frames = tuple(branches), frames[rows]
+        self._hidden = self._model.backbone(
+            self._model.embed_audio(frames.unsqueeze(1)), self._cache
+        )[:, -1]
+        self._frame = None
+
+    @torch.inference_mode()
+    def save(self, branch: int) -> Prefix:
+        """See ``Branches.save``."""
+        if branch in self._over:
+            return self._over[branch]
+        keys, values = self._cache.own(self.alive.index(branch))
+        return Prefix(keys, values, self._start)
+
+
+class _BranchCache(KVCache):
+    """Positions of a batch: those of another cache in front, which all of it shares, then its own."""
+
+    def __init__(self, shared: KVCache, model: CsmModel, batch: int, positions: int) -> None:
+        super().__init__(model.config.backbone, batch, model.device, model.dtype, positions)
+        self._shared, self._start = shared, shared.length
+        self.length = self._start
+
+    def write(self, layer: int, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
+        """See ``KVCache.write``."""
+        at, batch = self.length - self._start, keys.shape[0]
+        if at + keys.shape[2] > self.capacity:
+            raise IndexError(f"there is room for {self.capacity} positions of each branch")
+        both: list[Tensor] = []
+        pairs = ((self._shared.keys, self.keys, keys), (self._shared.values, self.values, values))
+        for shared, own, new in pairs:
+            end = at + new.shape[2]
+            own[layer, :, :, at:end] = new
+            front = shared[layer, :, :, : self._start].expand(batch, -1, -1, -1)
+            both.append(torch.cat((front, own[layer, :, :, :end]), dim=2))
+        return both[0], both[1]
+
+    def keep(self, rows: Sequence[int]) -> None:
+        """Only these rows of the batch go on."""
+        self.keys, self.values = self.keys[:, list(rows)], self.values[:, list(rows)]
+
+    def own(self, row: int) -> tuple[Tensor, Tensor]:
+        """Keys and values (L, Hkv, T, d) of one row, without what is shared."""
+        stored = slice(0, self.length - self._start)
+        return self.keys[:, row, :, stored].clone(), self.values[:, row, :, stored].clone()

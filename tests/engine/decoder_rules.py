@@ -6,7 +6,6 @@ network's own teacher-forced logits.
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,13 +16,13 @@ from engine.csm.model import CsmModel
 from engine.runtime.decoder import Decoder
 from engine.runtime.eager import EagerDecoder
 from engine.types import CodeArray, Sampling
+from tests.engine.branch_rules import BranchRules
 from tests.engine.decoder_cases import (
     SAMPLINGS,
     TEXT,
     ending_model,
     forced_logits,
     frames,
-    random_model,
 )
 
 
@@ -61,21 +60,8 @@ class Both:
         assert self.tested.length == self.plain.length
 
 
-class DecoderRules(ABC):
+class DecoderRules(BranchRules):
     """Inherit, and say in ``make`` how a decoder is made."""
-
-    tolerance = 1e-4
-    """Largest difference of a teacher-forced logit; those of the model spread by about 1."""
-
-    @pytest.fixture
-    def model(self) -> CsmModel:
-        """The network under test, in fp32 unless a subclass says otherwise."""
-        torch.set_num_threads(1)
-        return random_model()
-
-    @abstractmethod
-    def make(self, model: CsmModel, sampling: Sampling, seed: int) -> Decoder:
-        """A decoder with an empty cache."""
 
     def both(self, model: CsmModel, sampling: Sampling | None = None, seed: int = 0) -> Both:
         sampling = sampling or Sampling()
