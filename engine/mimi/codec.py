@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Generic, TypeVar
 
 import numpy as np
 import torch
@@ -19,14 +19,15 @@ from torch import Tensor
 from engine.config import MimiConfig
 from engine.mimi.decoder import Decoder, codebooks
 from engine.mimi.encoder import Encoder
-from engine.mimi.memory import Snapshot, StreamMemory
+from engine.mimi.graphs import Graphs
+from engine.mimi.lanes import Lane, OwnLane, SharedLane, Stage
+from engine.mimi.memory import Snapshot
 from engine.mimi.modules import build_mimi
 from engine.mimi.packed import Precision
 from engine.mimi.state import load_mimi_state, transformers_state_of
 from engine.types import CodeArray, FloatArray
 
-CHUNK_FRAMES: Final = 16
-"""Frames that go through the networks at once; longer input is cut up, unheard."""
+T = TypeVar("T")
 
 _HALF_FROM: Final = 8_000_000
 """With this many weights a decoder outgrows the processor's cache, and ``auto`` takes fp16."""
@@ -112,9 +113,8 @@ class MimiStream:
     """
 
     def __init__(self, networks: _Networks) -> None:
-        self._networks = networks
-        self._heard = _Lazy(lambda: networks.encoder.memory(CHUNK_FRAMES))
-        self._said = _Lazy(lambda: networks.decoder.memory(CHUNK_FRAMES))
+        self._config = networks.config
+        self._heard, self._said = networks.lanes()
 
     def decode(self, codes: CodeArray) -> FloatArray:
         """The next T·frame_samples of sound for the next codes (T, K).
@@ -122,51 +122,26 @@ class MimiStream:
         Raises:
             ValueError: when the shape is another or an id is none of the codec's.
         """
-        config = self._networks.config
-        _check(codes, config)
-        sound = np.empty(codes.shape[0] * config.frame_samples, np.float32)
-        for first in range(0, codes.shape[0], CHUNK_FRAMES):
-            ids = np.ascontiguousarray(codes[first : first + CHUNK_FRAMES], np.int64)
-            part = self.decode_tensor(torch.from_numpy(ids).to(self._networks.device))
-            start = first * config.frame_samples
-            sound[start : start + part.shape[0]] = part.cpu().numpy()
-        return sound
+        _check(codes, self._config)
+        return self._said.run(np.ascontiguousarray(codes, np.int64)).reshape(-1)
 
-    @torch.inference_mode()
-    def decode_tensor(self, codes: Tensor) -> Tensor:
-        """``decode`` on the device: ids (T, K), T ≤ ``CHUNK_FRAMES``, unchecked, to sound (N,).
-
-        Nothing waits for the device, so a call of some T can be captured as a CUDA graph.
-        """
-        return self._networks.decoder(codes, self._said.value)
-
-    @torch.inference_mode()
     def encode(self, samples: FloatArray) -> CodeArray:
         """The next codes (T, K) for the next T·frame_samples of sound.
 
         Raises:
             ValueError: when the samples are not whole frames.
         """
-        config = self._networks.config
-        if samples.shape[0] % config.frame_samples:
+        size = self._config.frame_samples
+        if samples.shape[0] % size:
             raise ValueError(
-                f"a stream takes whole frames of {config.frame_samples} samples, "
-                f"not {samples.shape[0]}"
+                f"a stream takes whole frames of {size} samples, not {samples.shape[0]}"
             )
-        codes = np.empty((samples.shape[0] // config.frame_samples, config.codebooks), np.int64)
-        sound = torch.from_numpy(np.ascontiguousarray(samples, np.float32))
-        for first in range(0, codes.shape[0], CHUNK_FRAMES):
-            start = first * config.frame_samples
-            part = sound[start : start + CHUNK_FRAMES * config.frame_samples]
-            part = part.to(self._networks.device)
-            heard = self._networks.encoder(part, self._heard.value)
-            codes[first : first + CHUNK_FRAMES] = heard.cpu().numpy()
-        return codes
+        return self._heard.run(np.ascontiguousarray(samples, np.float32).reshape(-1, size))
 
     def reset(self) -> None:
         """Begin anew in both directions, as a fresh stream would."""
-        for memory in (self._heard, self._said):
-            memory.reset()
+        for lane in (self._heard, self._said):
+            lane.reset()
 
     def save(self) -> StreamState:
         """A copy of where the stream is, in both directions."""
@@ -186,62 +161,38 @@ class StreamState:
     said: Snapshot | None
 
 
-class _Lazy:
-    """The memory of one direction, made when that direction is first used."""
-
-    def __init__(self, make: Callable[[], StreamMemory]) -> None:
-        self._make = make
-        self._memory: StreamMemory | None = None
-
-    @property
-    def value(self) -> StreamMemory:
-        if self._memory is None:
-            self._memory = self._make()
-        return self._memory
-
-    @torch.inference_mode()
-    def reset(self) -> None:
-        if self._memory is not None:
-            self._memory.reset()
-
-    @torch.inference_mode()
-    def save(self) -> Snapshot | None:
-        return None if self._memory is None else self._memory.save()
-
-    @torch.inference_mode()
-    def restore(self, snapshot: Snapshot | None) -> None:
-        if snapshot is None:
-            self.reset()
-        else:
-            self.value.restore(snapshot)
-
-
 class _Networks:
     """Both directions with the weights of one moment; each is laid out when first asked for."""
 
     def __init__(
         self, state: Mapping[str, Tensor], config: MimiConfig, device: torch.device, half: bool
     ) -> None:
-        self.config, self.device = config, device
-        self._state, self._half = state, half
-        self._lock = threading.Lock()
-        self._tables = codebooks(state, config)
-        self._decoder: Decoder | None = None
-        self._encoder: Encoder | None = None
+        self.config, self._device = config, device
+        tables = codebooks(state, config)
+        self._encoder = _Once(lambda: Encoder(state, tables, config))
+        self._decoder = _Once(lambda: Decoder(state, tables, config, half=half))
+        self._hearing = _Once(lambda: Stage(Graphs(self._encoder())))
+        self._saying = _Once(lambda: Stage(Graphs(self._decoder())))
 
-    @property
-    def decoder(self) -> Decoder:
-        with self._lock, torch.inference_mode():
-            if self._decoder is None:
-                self._decoder = Decoder(self._state, self._tables, self.config, half=self._half)
-            return self._decoder
+    def lanes(self) -> tuple[Lane, Lane]:
+        """Those of a new stream: what encodes, and what decodes."""
+        if self._device.type == "cuda":
+            return SharedLane(self._hearing), SharedLane(self._saying)
+        return OwnLane(self._encoder), OwnLane(self._decoder)
 
-    @property
-    def encoder(self) -> Encoder:
+
+class _Once(Generic[T]):
+    """Makes something when it is first asked for, and never again; in any thread."""
+
+    def __init__(self, make: Callable[[], T]) -> None:
+        self._make, self._lock = make, threading.Lock()
+        self._made: T | None = None
+
+    def __call__(self) -> T:
         with self._lock, torch.inference_mode():
-            if self._encoder is None:
-                self._encoder = Encoder(self._state, self._tables, self.config)
-            return self._encoder
+            if self._made is None:
+                self._made = self._make()
+            return self._made
 
 
 def _check(codes: CodeArray, config: MimiConfig) -> None:

@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from engine.config import MimiConfig
 from engine.mimi.attention import RingTransformer
+from engine.mimi.graphs import Rows
 from engine.mimi.memory import StreamMemory
 from engine.mimi.packed import Packed
 from engine.mimi.rows import Conv, Residual, Weights, conv, residual, up_conv
@@ -30,7 +31,9 @@ class Decoder:
     """
 
     def __init__(self, weights: Weights, tables: Tensor, config: MimiConfig, *, half: bool) -> None:
-        self._config, self._device = config, tables.device
+        self._config, self.device = config, tables.device
+        self.given = Rows(config.codebooks, torch.int64)
+        self.made = Rows(config.frame_samples, torch.float32)
         self._table = tables.flatten(0, 1)
         self._starts = torch.arange(config.codebooks, device=tables.device) * config.codebook_size
         names = [f"quantizer.rvq_{part}.output_proj.weight" for part in ("first", "rest")]
@@ -40,8 +43,11 @@ class Decoder:
         self._transformer = RingTransformer(weights, "decoder_transformer", config, half=half)
         self._first, self._blocks, self._last = _seanet(weights, config, half)
 
-    def memory(self, frames: int) -> StreamMemory:
-        """Memory of a new stream that is given up to ``frames`` frames a call."""
+    def memory(self, frames: int, multiple: int = 1) -> StreamMemory:
+        """Memory of a new stream that is given up to ``frames`` frames a call.
+
+        Its ring has a ``multiple`` of so many places.
+        """
         config = self._config
         contexts = [(1, config.width), self._first.context]
         for up, residuals in self._blocks:
@@ -50,12 +56,13 @@ class Decoder:
             [*contexts, self._last.context],
             layers=config.layers,
             capacity=config.context + frames * self._spread_now.shape[0] - 1,
+            multiple=multiple,
             entry=self._transformer.entry,
-            device=self._device,
+            device=self.device,
         )
 
     def __call__(self, ids: Tensor, memory: StreamMemory) -> Tensor:
-        """The next T·frame_samples of sound for the next codes ``ids`` (T, K), on the device."""
+        """The next sound (T, frame_samples) for the next codes ``ids`` (T, K), on the device."""
         contexts = iter(memory.contexts)
         rows = self._transformer(self._spread(self._latents(ids), next(contexts)), memory)
         rows = self._first(rows, next(contexts))
@@ -64,7 +71,7 @@ class Decoder:
             rows = up(functional.elu_(rows), next(contexts)).view(-1, channels)
             for block in residuals:
                 rows = block(rows, next(contexts))
-        return self._last(functional.elu_(rows), next(contexts)).view(-1)
+        return self._last(functional.elu_(rows), next(contexts)).view(ids.shape[0], -1)
 
     def _latents(self, ids: Tensor) -> Tensor:
         """(T, width) of codes (T, K)."""

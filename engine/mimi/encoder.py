@@ -11,6 +11,7 @@ from torch.nn import functional
 
 from engine.config import MimiConfig
 from engine.mimi.attention import RingTransformer
+from engine.mimi.graphs import Rows
 from engine.mimi.memory import StreamMemory
 from engine.mimi.packed import Packed
 from engine.mimi.rows import Conv, Residual, Weights, conv, down_conv, residual
@@ -26,7 +27,9 @@ class Encoder:
     """
 
     def __init__(self, weights: Weights, tables: Tensor, config: MimiConfig) -> None:
-        self._config, self._device = config, tables.device
+        self._config, self.device = config, tables.device
+        self.given = Rows(config.frame_samples, torch.float32)
+        self.made = Rows(config.codebooks, torch.int64)
         self._first, self._blocks, self._last = _seanet(weights, config)
         self._transformer = RingTransformer(weights, "encoder_transformer", config, half=False)
         self._gather = down_conv(weights, "downsample.conv.conv.conv", rows=2)
@@ -35,8 +38,11 @@ class Encoder:
         self._tables = tables.unbind()
         self._nearness = [Packed(table, -0.5 * table.square().sum(1)) for table in self._tables]
 
-    def memory(self, frames: int) -> StreamMemory:
-        """Memory of a new stream that is given up to ``frames`` frames a call."""
+    def memory(self, frames: int, multiple: int = 1) -> StreamMemory:
+        """Memory of a new stream that is given up to ``frames`` frames a call.
+
+        Its ring has a ``multiple`` of so many places.
+        """
         config = self._config
         contexts = [self._first.context]
         for residuals, down in self._blocks:
@@ -46,14 +52,15 @@ class Encoder:
             [*contexts, self._last.context, self._gather.context],
             layers=config.layers,
             capacity=config.context + frames * steps - 1,
+            multiple=multiple,
             entry=self._transformer.entry,
-            device=self._device,
+            device=self.device,
         )
 
     def __call__(self, sound: Tensor, memory: StreamMemory) -> Tensor:
-        """The next codes (T, K) of the next T·frame_samples of ``sound``, on the device."""
+        """The next codes (T, K) of the next ``sound`` (T, frame_samples), on the device."""
         contexts = iter(memory.contexts)
-        rows = self._first(sound[:, None], next(contexts))
+        rows = self._first(sound.reshape(-1, 1), next(contexts))
         for residuals, down in self._blocks:
             for block in residuals:
                 rows = block(rows, next(contexts))

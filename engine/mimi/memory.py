@@ -27,7 +27,8 @@ class StreamMemory:
     Args:
         contexts: shape (rows, channels) of each convolution's memory, in order.
         layers: attention layers.
-        capacity: places in the ring.
+        capacity: places in the ring, at least.
+        multiple: the ring has a multiple of so many.
         entry: what one layer keeps per place: heads (of keys, then of values) and their size.
         device: where the tensors are.
 
@@ -44,9 +45,11 @@ class StreamMemory:
         *,
         layers: int,
         capacity: int,
+        multiple: int,
         entry: tuple[int, int],
         device: torch.device,
     ) -> None:
+        capacity = -(-capacity // multiple) * multiple
         heads, size = entry
         sizes = [rows * channels for rows, channels in contexts] + [
             layers * capacity * heads * size

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from engine.config import MimiConfig
-from engine.mimi.codec import CHUNK_FRAMES, MimiCodec, MimiStream
+from engine.mimi.codec import MimiCodec, MimiStream
+from engine.mimi.lanes import CHUNK_FRAMES
 from engine.types import CodeArray, FloatArray
 
 STREAM_TOLERANCE = 1e-5  # of sound in [-1, 1]; fp32 sums are ordered by the length of the input
