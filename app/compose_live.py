@@ -6,6 +6,7 @@ import random
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from app.audio.portaudio import PortAudioDevice
@@ -26,9 +27,14 @@ from app.recording.recorder import DiskRecorder
 from app.recording.repair import recover_all
 from app.recording.session import About
 from app.settings import paths
+from app.settings.keeping import why_not
 from app.settings.model import Settings
+from app.settings.watermark_key import own_key
 from app.speaking.process import ProcessSpeech
 from app.thinking.prompt import system_prompt
+
+_ROOM_BYTES = 100_000
+"""A little more than what an echo canceller remembers of a room."""
 
 
 def live_policy(settings: Settings) -> Policy:
@@ -127,8 +133,10 @@ def live_parts(
 class LiveMaker:
     """The ``LiveFactory`` of the settings: real devices, the engine in a process of its own."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, notice: Callable[[str], None] = lambda _: None) -> None:
+        """``notice`` takes a sentence for the user, on the thread that loads."""
         self._settings = settings
+        self._notice = notice
         self._factory = StandardFactory(settings)
         self._speech: ProcessSpeech | None = None
         self._echo: EchoCanceller | None = None
@@ -139,6 +147,8 @@ class LiveMaker:
         settings = self._settings
         self._speech = speech = ProcessSpeech(engine_options(settings))
         factory = _WithSpeech(settings, speech)
+        for sentence in unkept(settings):
+            self._notice(sentence)
         brains = load_brains(factory, tell)
         self._echo = echo = self._remembering(make_echo(settings))
         return live_parts(brains, echo, live_policy(settings), factory.clock, settings.seed)
@@ -170,7 +180,7 @@ class LiveMaker:
             if player.heard == player.written:
                 player.write(chime())
 
-        return RememberingEcho(echo, EchoStore(paths.user_data() / "rooms"), pair, greet)
+        return RememberingEcho(echo, EchoStore(_rooms()), pair, greet)
 
     def recorder(self, notice: Callable[[str], None]) -> SessionRecorder:
         """On the disk, in the folder of the settings."""
@@ -220,6 +230,26 @@ class _WithSpeech(StandardFactory):
             self._process.load()
         except ParleyError as error:
             self._error = error
+
+
+def unkept(settings: Settings) -> list[str]:
+    """What Parley would keep on the disk and cannot, a sentence for each; the talk goes on without."""
+    sentences: list[str] = []
+    if settings.watermark:
+        try:
+            own_key()
+        except ParleyError as error:
+            sentences.append(f"{error} Until then Parley's voice bears the mark of no lasting key.")
+    if settings.echo != "off" and (reason := why_not(_rooms(), _ROOM_BYTES)):
+        sentences.append(
+            f"How your room sounds cannot be kept in {_rooms()} ({reason}): make the folder writable "
+            "or free some space. Until then Parley learns it anew at every start."
+        )
+    return sentences
+
+
+def _rooms() -> Path:
+    return paths.user_data() / "rooms"
 
 
 def recovered_sessions(settings: Settings) -> list[str]:

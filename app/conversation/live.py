@@ -79,11 +79,7 @@ class LiveSession:
     ) -> None:
         self._factory = factory
         self._names = (microphone, loudspeaker)
-        self._begin_with: list[Callable[[], None]] = []
-        if not hands_free:
-            self._begin_with.append(lambda: self.hands_free(False))
-        if record:
-            self._begin_with.append(lambda: self.record(True))
+        self._record_next = record
         self._inbox: queue.SimpleQueue[HeardBlock | ev.WorkEvent | Callable[[], None] | None] = (
             queue.SimpleQueue()
         )
@@ -99,6 +95,8 @@ class LiveSession:
         self._next_factory: LiveFactory | None = None
         self._failure = ""
         self._wishes: dict[type, ev.Event] = {}
+        if not hands_free:
+            self._wishes[ev.HandsFree] = ev.HandsFree(0.0, False)
         self._told = ("", "", "")
         self._checked_s = 0.0
         self._first = self._next = 0
@@ -185,21 +183,18 @@ class LiveSession:
 
         self._inbox.put(renew)
 
+    def notice(self, message: str) -> None:
+        """Have a sentence of somebody else's shown to the user; any thread may."""
+        self._tell(Notice(Level.WARNING, message))
+
     def levels(self) -> Levels:
         """The meters, now."""
         parts, recorder, device = self._parts, self._recorder, self._device
         recorded_s = recorder.seconds if recorder is not None else 0.0
         if parts is None or device is None:
             return Levels(recorded_s=recorded_s)
-        meters = parts.ears.meters
-        return Levels(
-            meters.near_db,
-            meters.far_db,
-            meters.speech,
-            parts.ears.echo.erle_db,
-            device.xruns,
-            recorded_s,
-        )
+        now, erle_db = parts.ears.meters, parts.ears.echo.erle_db
+        return Levels(now.near_db, now.far_db, now.speech, erle_db, device.xruns, recorded_s)
 
     # ------------------------------------------------------------------------- thread "conductor"
 
@@ -213,9 +208,14 @@ class LiveSession:
         try:
             self._load()
         except ParleyError as error:
-            self._failure = str(error)
-            self._tell(Notice(Level.ERROR, self._failure))
-            self._tell(PhaseChanged(Phase.FAILED))
+            self._fail(str(error))
+        except Exception as error:  # noqa: BLE001  (a window that says 'Starting' for ever helps nobody)
+            _LOG.exception("The conversation could not begin.")
+            reason = " ".join(str(error).split())[:200]
+            self._fail(
+                f"Parley could not begin ({type(error).__name__}: {reason}): try again or choose "
+                "other models in the settings, and report it if it stays so."
+            )
         try:
             while (item := self._inbox.get()) is not None:
                 self._take(item)
@@ -224,6 +224,11 @@ class LiveSession:
             return False
         finally:
             self._end()
+
+    def _fail(self, sentence: str) -> None:
+        self._failure = sentence
+        self._tell(Notice(Level.ERROR, sentence))
+        self._tell(PhaseChanged(Phase.FAILED))
 
     def _change(self) -> None:
         """Let go of the parts and take those of the next factory."""
@@ -262,9 +267,9 @@ class LiveSession:
         self._tell(PhaseChanged(self._conductor.phase))
         self._first, self._told = self._next, ("", "", "")
         self._start_device(device)
-        for begin in self._begin_with:
-            begin()
-        self._begin_with.clear()
+        if self._record_next:
+            self._record_next = False
+            self.record(True)
 
     def _take(self, item: HeardBlock | ev.WorkEvent | Callable[[], None]) -> None:
         try:
@@ -298,8 +303,8 @@ class LiveSession:
                 self._device.stop()
         self._device = None
         if self._recorder is not None:
-            self._begin_with.append(lambda: self.record(True))
-            self._record(False)
+            self._record_next = True
+            self._stop_recording(self._recorder)
         for recorder in self._finishing:
             recorder.close()
         self._finishing.clear()
@@ -359,24 +364,26 @@ class LiveSession:
     # ------------------------------------------------------------------------ recording, telling
 
     def _record(self, on: bool) -> None:
-        if on and self._recorder is None and self._device is not None:
-            self._recorder = self._factory.recorder(self._recording_notice)
+        if self._device is None:
+            self._record_next = on  # from when there is something to record
+        elif on and self._recorder is None:
+            self._recorder = self._factory.recorder(self.notice)
             self._tell(RecordingChanged(True, self._recorder.folder))
             self._note_devices()
             self._see_whether_it_records()
         elif not on and self._recorder is not None:
-            recorder, self._recorder = self._recorder, None
-            recorder.finish()
-            self._finishing.append(recorder)
-            self._tell(RecordingChanged(False, recorder.folder))
+            self._stop_recording(self._recorder)
+
+    def _stop_recording(self, recorder: SessionRecorder) -> None:
+        self._recorder = None
+        recorder.finish()
+        self._finishing.append(recorder)
+        self._tell(RecordingChanged(False, recorder.folder))
 
     def _see_whether_it_records(self) -> None:
         """A recorder stops by itself when the disk is full; it has told why."""
         if self._recorder is not None and not self._recorder.recording:
-            self._record(False)
-
-    def _recording_notice(self, message: str) -> None:
-        self._tell(Notice(Level.WARNING, message))
+            self._stop_recording(self._recorder)
 
     def _note(self, at_s: float, kind: str, fields: Mapping[str, Any]) -> None:
         if self._recorder is not None:

@@ -77,8 +77,10 @@ def hold(path: Path) -> HeldFile | None:
                 os.close(descriptor)
                 return None
             if _is_at(descriptor, path):
-                os.ftruncate(descriptor, 0)
-                os.write(descriptor, f"{os.getpid()}\n".encode())
+                # The text is for a message only: a full disk keeps nobody from holding the file.
+                with contextlib.suppress(OSError):
+                    os.ftruncate(descriptor, 0)
+                    os.write(descriptor, f"{os.getpid()}\n".encode())
                 return HeldFile(path, descriptor)
         except BaseException:
             os.close(descriptor)

@@ -76,3 +76,14 @@ def test_a_place_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(OutputError) as told:
         single_instance(tmp_path / "file" / "parley.lock")
     assert "\n" not in str(told.value)
+
+
+def test_a_full_disk_keeps_nobody_from_holding(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> int:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "write", full)
+    with single_instance(tmp_path / "parley.lock"):
+        assert hold(tmp_path / "parley.lock") is None
