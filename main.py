@@ -15,6 +15,8 @@ def set_up_native() -> None:
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     # Models are given by path: nothing here may look anything up on the network.
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    # onnxruntime would give this machine a number and report its use to its maker.
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     # Sound callbacks wait for the interpreter's lock: let go of it five times as often as usual.
     sys.setswitchinterval(0.001)
 

@@ -7,6 +7,7 @@ the 64 before them; ``h`` and ``c`` are the states of its LSTM.
 from __future__ import annotations
 
 import importlib.util
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -49,6 +50,9 @@ class SileroVad:
 
     def load(self) -> None:
         """Load the model; ``probabilities`` does it by itself when needed."""
+        # It reports its use to its maker otherwise, from its import on: its own function for that
+        # comes too late. Nothing leaves this machine unasked.
+        os.environ["ORT_DISABLE_TELEMETRY"] = "1"
         import onnxruntime
 
         options = onnxruntime.SessionOptions()

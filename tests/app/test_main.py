@@ -40,6 +40,8 @@ def test_native_settings_are_made_but_not_forced(monkeypatch: pytest.MonkeyPatch
     for name in ("OMP_WAIT_POLICY", "KMP_BLOCKTIME", "TOKENIZERS_PARALLELISM", "HF_HUB_OFFLINE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HF_HUB_OFFLINE", "0")
+    monkeypatch.setenv("ORT_DISABLE_TELEMETRY", "0")
     entry.set_up_native()
+    assert os.environ["ORT_DISABLE_TELEMETRY"] == "1"  # this one is: nothing leaves the machine
     assert os.environ["OMP_WAIT_POLICY"] == "PASSIVE"
     assert os.environ["HF_HUB_OFFLINE"] == "0"

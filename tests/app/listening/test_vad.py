@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +14,8 @@ from app.core.errors import ModelMissingError
 from app.listening.vad import SileroVad, bundled_model
 from app.settings import paths
 from tests.fakes.sounds import tone
+
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def sample() -> np.ndarray:
@@ -60,3 +65,12 @@ def test_a_damaged_model_is_told(tmp_path: Path) -> None:
     (tmp_path / "vad.onnx").write_bytes(b"no model")
     with pytest.raises(ModelMissingError):
         SileroVad(tmp_path / "vad.onnx").load()
+
+
+def test_listening_leaves_nothing_to_be_reported(tmp_path: Path) -> None:
+    """onnxruntime numbers the machine and keeps reports in the user's cache unless told not to."""
+    code = "from app.listening.vad import SileroVad; SileroVad().load()"
+    surroundings = {**os.environ, "XDG_CACHE_HOME": str(tmp_path), "HOME": str(tmp_path)}
+    del surroundings["ORT_DISABLE_TELEMETRY"]
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=surroundings, check=True)
+    assert list(tmp_path.iterdir()) == []
