@@ -12,13 +12,13 @@ import hashlib
 import os
 import platform
 import re
-import shutil
-import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+from engine.native import compilers
+from engine.native.compilers import BuildError, Compiler
 
 FOLDER = Path(__file__).resolve().parent
 SOURCES = FOLDER / "src"
@@ -26,30 +26,10 @@ PREFIX = "parley_native-"
 SWITCH = "PARLEY_NATIVE"
 """Environment variable: 0 leaves this engine unused and unbuilt."""
 
-UNIX_FLAGS = (
-    *("-std=c++17", "-O3", "-shared", "-fPIC", "-pthread", "-fvisibility=hidden"),
-    # Square roots set no errno and conversions raise no flag: both stand in the way of vectors.
-    *("-fno-math-errno", "-fno-trapping-math"),
-)
-MSVC_FLAGS = ("/nologo", "/std:c++17", "/O2", "/EHsc", "/LD")
 PORTABLE = "PARLEY_PORTABLE"
 """Defined, it leaves out all intrinsics (for the test that compares)."""
 
 _VECTOR_FLAG = re.compile(r"(avx|fma|f16c|sse|ssse|bmi|amx|asimd|sve|fp16|bf16|dotprod|i8mm|movbe)")
-_WINDOWS_AVX2, _WINDOWS_AVX512 = 40, 41  # IsProcessorFeaturePresent
-
-
-class BuildError(Exception):
-    """The library could not be compiled; the message is one sentence."""
-
-
-@dataclass(frozen=True, slots=True)
-class Compiler:
-    """A C++ compiler: its program, what must run before it, and whether it takes MSVC's options."""
-
-    program: str
-    msvc: bool = False
-    environment_script: str = ""
 
 
 def switched_off(environment: dict[str, str] | None = None) -> bool:
@@ -73,7 +53,19 @@ def processor() -> str:
         parts += [fields.get(name, "") for name in ("vendor_id", "cpu family", "model", "CPU part")]
         names = (fields.get("flags") or fields.get("Features") or "").split()
         parts += sorted(name for name in names if _VECTOR_FLAG.match(name))
+    if sys.platform == "darwin":
+        parts.append(_apple_name())
     return " ".join(parts)
+
+
+def _apple_name() -> str:
+    """The processor's model on macOS, such as "Apple M2"; '' where it is not told."""
+    name, size = ctypes.create_string_buffer(256), ctypes.c_size_t(256)
+    asked = (b"machdep.cpu.brand_string", name, ctypes.byref(size), None, ctypes.c_size_t(0))
+    with contextlib.suppress(OSError, AttributeError):
+        if ctypes.CDLL(None).sysctlbyname(*asked) == 0:
+            return name.value.decode(errors="replace")
+    return ""
 
 
 def digest() -> str:
@@ -81,7 +73,8 @@ def digest() -> str:
     summary = hashlib.sha256()
     for path in sources():
         summary.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
-    summary.update(" ".join((*UNIX_FLAGS, *MSVC_FLAGS, processor())).encode())
+    summary.update(Path(compilers.__file__).read_bytes())
+    summary.update(processor().encode())
     return summary.hexdigest()[:16]
 
 
@@ -91,87 +84,45 @@ def library_path() -> Path:
     return FOLDER / f"{PREFIX}{digest()}{suffix}"
 
 
-def find_compiler() -> Compiler:
-    """The first C++ compiler of this machine.
-
-    Raises:
-        BuildError: when there is none.
-    """
-    chosen = os.environ.get("CXX", "").split()
-    for name in (*chosen[:1], "c++", "g++", "clang++"):
-        found = shutil.which(name)
-        if found:
-            return Compiler(found)
-    if shutil.which("cl"):
-        return Compiler("cl", msvc=True)
-    script = _visual_studio()
-    if script:
-        return Compiler("cl", msvc=True, environment_script=script)
-    raise BuildError("there is no C++ compiler on this machine")
-
-
-def _visual_studio() -> str:
-    """The script that sets up an installed Visual Studio's compiler, '' without one."""
-    installer = Path(
-        os.environ.get("PROGRAMFILES(X86)", ""), "Microsoft Visual Studio", "Installer"
-    )
-    tool = installer / "vswhere.exe"
-    if sys.platform != "win32" or not tool.is_file():
-        return ""
-    asked = [str(tool), "-latest", "-products", "*", "-property", "installationPath"]
-    where = subprocess.run(asked, capture_output=True, text=True).stdout.strip()
-    script = Path(where, "VC", "Auxiliary", "Build", "vcvars64.bat")
-    return str(script) if where and script.is_file() else ""
-
-
-def machine_flags() -> tuple[str, ...]:
-    """Options that let the compiler use all of this processor."""
-    if sys.platform == "win32":
-        has = ctypes.windll.kernel32.IsProcessorFeaturePresent
-        if has(_WINDOWS_AVX512):
-            return ("/arch:AVX512",)
-        return ("/arch:AVX2",) if has(_WINDOWS_AVX2) else ()
-    if platform.machine().lower() in ("arm64", "aarch64"):
-        return ("-mcpu=native",)
-    return ("-march=native",)
-
-
-def command(
-    compiler: Compiler, flags: Sequence[str], defines: Sequence[str], target: Path
-) -> list[str]:
-    """The line that compiles everything into ``target``."""
-    files = [str(path) for path in sources() if path.suffix == ".cpp"]
-    if not compiler.msvc:
-        defined = [f"-D{name}" for name in defines]
-        return [compiler.program, *UNIX_FLAGS, *flags, *defined, *files, "-o", str(target)]
-    defined = [f"/D{name}" for name in defines]
-    line = [compiler.program, *MSVC_FLAGS, *flags, *defined, *files, f"/Fe:{target}"]
-    if compiler.environment_script:
-        return ["cmd", "/s", "/c", "call", compiler.environment_script, ">nul", "&&", *line]
-    return line
-
-
 def compile_library(
-    target: Path, *, flags: Sequence[str] | None = None, defines: Sequence[str] = ()
+    target: Path,
+    *,
+    flags: Sequence[str] | None = None,
+    defines: Sequence[str] = (),
+    compiler: Compiler | None = None,
 ) -> Path:
     """Compile into ``target``, whole or not at all.
 
+    Args:
+        target: the library.
+        flags: for the processor; None tries those for this very one, then those for any.
+        defines: preprocessor names.
+        compiler: None tries all that this machine has until one does it.
+
     Raises:
-        BuildError: with the compiler's first complaint.
+        BuildError: with the first compiler's first complaint.
     """
-    compiler = find_compiler()
-    chosen = machine_flags() if flags is None else flags
+    first: BuildError | None = None
+    for one in compilers.found() if compiler is None else (compiler,):
+        for choice in compilers.machine_flags(one) if flags is None else (flags,):
+            try:
+                return _compile(one, choice, defines, target)
+            except BuildError as error:
+                first = first or error
+    raise first or BuildError("there is no C++ compiler on this machine")
+
+
+def _compile(
+    compiler: Compiler, flags: Sequence[str], defines: Sequence[str], target: Path
+) -> Path:
+    files = [path for path in sources() if path.suffix == ".cpp"]
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{PREFIX}") as folder:
         built = Path(folder) / target.name
-        line = command(compiler, chosen, defines, built)
-        done = subprocess.run(
-            line,
-            cwd=folder,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            stdin=subprocess.DEVNULL,
-        )
+        line = compilers.command(compiler, files, flags, defines, built)
+        try:
+            done = compiler.run(line, Path(folder))
+        except OSError as error:
+            raise BuildError(f"{compiler.program} failed: {error}") from error
         if done.returncode != 0 or not built.is_file():
             said = f"{done.stderr}\n{done.stdout}".splitlines()
             complaint = next((one.strip() for one in said if "error" in one.lower()), "no reason")
@@ -201,12 +152,10 @@ def key() -> str:
     if switched_off():
         return "off"
     try:
-        compiler = find_compiler()
+        compiler = compilers.find_compiler()
     except BuildError:
         return digest()
-    asked = [compiler.program, "--version"]
-    said = "" if compiler.msvc else subprocess.run(asked, capture_output=True, text=True).stdout
-    return f"{digest()} {compiler.program} {said.partition(chr(10))[0]}"
+    return " ".join((digest(), compiler.program, *compiler.options, compiler.version()))
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -2,6 +2,7 @@
 #include <new>
 
 #include "engine.hpp"
+#include "lanes.hpp"
 #include "matrix.hpp"
 
 struct ParleyEngine {
@@ -14,15 +15,7 @@ int threads_of(int64_t wanted) { return static_cast<int>(wanted < 1 ? 1 : wanted
 
 }  // namespace
 
-const char* parley_kernels(void) {
-#if defined(PARLEY_AVX512)
-  return "avx512";
-#elif defined(PARLEY_AVX2)
-  return "avx2";
-#else
-  return "portable";
-#endif
-}
+const char* parley_kernels(void) { return parley::kKernels; }
 
 int64_t parley_layout(int64_t which) {
   constexpr size_t sizes[] = {sizeof(ParleyModel), sizeof(ParleyLayer), sizeof(ParleyMatrix)};

@@ -151,7 +151,7 @@ void dot_int8(const uint8_t* weights, const float* row_scales, const Activations
   for (Floats& one : total) one = Floats::zero();
   for (int64_t g = 0; g < groups; ++g) {
     Ints sum[T];
-    for (int t = 0; t < T; ++t) sum[t] = Ints::all(-kInt8Zero * sums[t * groups + g]);
+    for (int t = 0; t < T; ++t) sum[t] = Ints::all((kTakenOff - kInt8Zero) * sums[t * groups + g]);
     for (int step = 0; step < kGroup; step += 4, weights += 64) {
       prefetch(weights + kAheadBytes);
       const Bytes w = Bytes::load(weights);

@@ -68,7 +68,7 @@ typedef struct {
 
 typedef struct ParleyEngine ParleyEngine;
 
-/* "avx512", "avx2" or "portable". */
+/* "avx512", "avx2", "avx2-vnni", "neon", "neon-dotprod", "neon-i8mm" or "portable". */
 PARLEY_API const char* parley_kernels(void);
 
 /* The sizes of ParleyModel, ParleyLayer and ParleyMatrix in bytes, so that the caller can compare. */

@@ -5,6 +5,8 @@
 
 #if defined(__x86_64__) || defined(_M_X64)
 #include <immintrin.h>
+#elif defined(_M_ARM64)
+#include <intrin.h>
 #endif
 
 namespace parley {
@@ -20,6 +22,8 @@ inline void pause_briefly() {
   _mm_pause();
 #elif defined(__aarch64__) && defined(__GNUC__)
   __asm__ __volatile__("yield");
+#elif defined(_M_ARM64)
+  __yield();
 #endif
 }
 

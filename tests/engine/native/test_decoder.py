@@ -215,7 +215,7 @@ def test_builds_for_plainer_processors_give_the_same_numbers(other_build: Path) 
         model = make_model(CONFIGS[name])
         ids, codes = history(model.config, texts=5)
         plain = native(model, precision, path=other_build, threads=2)
-        assert other_build.parent.name.startswith(plain.model.kernels)
+        assert other_build.parent.name == f"{plain.model.kernels}0"
         ours = forced(native(model, precision), ids, codes)
         theirs = forced(plain, ids, codes)
         # (Only some processors read many positions of bf16 weights in bf16, so here are few.)
