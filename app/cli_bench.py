@@ -33,6 +33,9 @@ def add_bench(bench: argparse.ArgumentParser, common: argparse.ArgumentParser) -
     engine.add_argument(
         "--precision", metavar="P,...", help="all, or some of fp32, bf16, int8, int4 (auto)"
     )
+    engine.add_argument(
+        "--limit", type=int, metavar="S", help="stop after so many seconds, with what is measured"
+    )
     turn = what.add_parser(
         "turn", parents=[common], help="turn taking, in virtual rooms with the real models"
     )
@@ -72,7 +75,7 @@ def _engine(options: argparse.Namespace, result: dict[str, Any]) -> int:
     model = options.model or "csm-nano"
     if model == "csm-nano" and not options.random_weights:
         model = paths.nano() / "csm"
-    for name in ("frames", "rounds", "threads"):
+    for name in ("frames", "rounds", "threads", "limit"):
         if getattr(options, name) is not None and getattr(options, name) < 1:
             raise InputError(f"The value of --{name} must be at least 1: give a larger number.")
     from app.bench.speed import speed_table
@@ -88,6 +91,7 @@ def _engine(options: argparse.Namespace, result: dict[str, Any]) -> int:
         rounds=options.rounds,
         peer=options.peer,
         profile=options.profile,
+        limit_s=options.limit,
         tell=_tell,
     )
     result.update(measured)

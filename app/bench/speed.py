@@ -18,6 +18,7 @@ _COLUMNS = (
     ("first audio", "first_audio_ms", ".0f"),
     ("prefill text", "prefill_text_ms", ".0f"),
     ("all", "prefill_all_ms", ".0f"),
+    ("load s", "load_s", ".1f"),
     ("peak GB", "peak_memory_gb", ".2f"),
     ("GB/frame", "gb_per_frame", ".2f"),
     ("of copy", "limit_share", ".0%"),

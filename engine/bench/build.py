@@ -17,7 +17,7 @@ from engine.errors import ModelError
 from engine.mimi.codec import MimiCodec
 from engine.runtime.decoders import rounds_itself
 from engine.runtime.device import pick_device
-from engine.runtime.packed import quantise
+from engine.runtime.packed import leave_text_at_home, quantise
 from engine.runtime.precision import SMALL_MODEL, Precision, pick_precision
 
 NOISE = 4_194_301  # a prime, so that the rows of a matrix differ
@@ -40,15 +40,20 @@ def shape(wanted: Wanted) -> CsmConfig:
     Raises:
         ModelError: when there is no such model.
     """
+    names = sorted(config.name for config in PRESETS)
+    known = f"{', '.join(names[:-1])} or {names[-1]}"
     if wanted.random_weights:
         try:
             return preset(wanted.model)
         except KeyError as error:
-            *others, last = sorted(config.name for config in PRESETS)
             raise ModelError(
-                f"'{wanted.model}' is not a known shape: use {', '.join(others)} or {last} with "
-                "--random-weights."
+                f"'{wanted.model}' is not a known shape: use {known} with --random-weights."
             ) from error
+    if not Path(wanted.model).exists():
+        raise ModelError(
+            f"There is no model at {wanted.model}: check the path, or use {known} with "
+            "--random-weights."
+        )
     from engine.weights.config_read import read_config
     from engine.weights.files import read_json
     from engine.weights.find import find_checkpoint
@@ -113,6 +118,11 @@ def random_model(config: CsmConfig, where: torch.device, precision: Precision) -
     network.precision = precision.value
     if precision.quantised and rounds_itself(where):
         quantise(network, precision)
+    leave_text_at_home(network)
+    if where.type == "cuda":
+        # What was needed to make them up is no part of the peak: a model's file holds them rounded.
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats(where)
     return network
 
 

@@ -39,6 +39,8 @@ class Runner(Protocol):
     """A loaded contestant, here or in another process."""
 
     about: About
+    patience_s: float | None
+    """How long an answer is waited for, where that can be left off."""
 
     def round(self, frames: int) -> Round:
         """One round."""
@@ -58,7 +60,9 @@ class Runner(Protocol):
 
 
 class Here:
-    """A contestant in this process."""
+    """A contestant in this process, which has to be waited for."""
+
+    patience_s: float | None = None
 
     def __init__(self, entry: Entry) -> None:
         if entry.is_peer:
@@ -93,9 +97,11 @@ class Here:
 
 
 class Child:
-    """A contestant in a process of its own."""
+    """A contestant in a process of its own; ``patience_s`` is for loading it."""
 
-    def __init__(self, entry: Entry) -> None:
+    def __init__(self, entry: Entry, patience_s: float | None = None) -> None:
+        self.patience_s = patience_s
+        self._stuck = False
         context = multiprocessing.get_context("spawn")
         self._pipe, theirs = context.Pipe()
         self._process = context.Process(target=_serve, args=(theirs, entry))
@@ -122,9 +128,10 @@ class Child:
 
     def close(self) -> None:
         """End the process."""
-        with suppress(OSError):
-            self._pipe.send(None)
-        self._process.join(LONGEST_END_S)
+        if not self._stuck:
+            with suppress(OSError):
+                self._pipe.send(None)
+            self._process.join(LONGEST_END_S)
         if self._process.is_alive():
             self._process.kill()
             self._process.join()
@@ -139,6 +146,12 @@ class Child:
 
     def _answer(self) -> Any:
         try:
+            if not self._pipe.poll(self.patience_s):
+                self._stuck = True
+                raise ModelError(
+                    f"It was not done within {self.patience_s:.0f} s, half of the time that was "
+                    "left: give more of it, or measure it alone."
+                )
             done, value = self._pipe.recv()
         except (EOFError, OSError) as error:
             raise ModelError(_GONE) from error

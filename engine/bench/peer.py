@@ -60,13 +60,15 @@ class Peer:
         size = (1, CONTEXT_POSITIONS + TEXT_POSITIONS, config.codebooks)
         self._context = torch.randint(1, config.mimi.codebook_size, size, generator=noise)
         self._context = self._context.to(self._device)
-        self._static = mode == COMPILED
+        self._static, card = mode == COMPILED, self._device.type == "cuda"
+        # On a card the first of each size loads its kernels.
         if self._static:  # a graph belongs to one size of the cache: warm up with the very run
             self._model.depth_decoder.generation_config.cache_implementation = "static"
             self._generate(self._context, frames + 1)
         else:
-            self._generate(self._context[:, :8], _WARM_UP_FRAMES)
-        self._sound(_WARM_UP_FRAMES)
+            self._generate(self._context if card else self._context[:, :8], _WARM_UP_FRAMES)
+        for count in (1, frames) if card else (_WARM_UP_FRAMES,):
+            self._sound(count)
         self.about = About(
             name=mode.replace("transformers", f"transformers {config.name}"),
             precision=precision.value,
@@ -91,7 +93,12 @@ class Peer:
         )
 
     def profile(self, frames: int = 4) -> list[Part]:
-        """Where the time of a frame goes, by operation, a short prefill included."""
+        """Where the time of a frame goes, by operation, a short prefill included.
+
+        Of the compiled mode it is not told: another length would be compiled anew.
+        """
+        if self._static:
+            return []
         short = self._context[:, :8]
         run = profiled(lambda: self._generate(short, frames), 1, self._device)
         return [Part(p.name, p.ms / frames, p.calls / frames, p.share) for p in run]

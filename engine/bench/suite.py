@@ -7,23 +7,21 @@ loaded side by side, else each is loaded anew for its round; see ``rows`` for wh
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from engine.bench.build import Wanted, parameters, precision_for, shape, use_threads
-from engine.bench.child import Child, Entry, Here, Runner, sentence
+from engine.bench.child import Child, Entry, Here, Runner
+from engine.bench.contest import Budget, Contest, Tell
 from engine.bench.memory import free_memory, measure_bandwidth
 from engine.bench.ours import CONTEXT_POSITIONS, TEXT_POSITIONS
 from engine.bench.peer import COMPILED, EAGER
-from engine.bench.profiling import Part
-from engine.bench.rows import About, Round, Row, make_row
 from engine.config import CsmConfig
-from engine.errors import EngineError, ModelError
+from engine.errors import ModelError
 from engine.runtime.device import pick_device
 from engine.runtime.precision import NAMES, SMALL_MODEL, pick_precision
 
@@ -34,8 +32,6 @@ _QUANTISED_BYTES = 1.25
 """Bytes of a weight in int8 at most, embeddings in bf16 among them."""
 EXTRA_BYTES = 1e9
 """What a process takes beside the weights: libraries, codec, cache, workspace."""
-
-Tell = Callable[[str], None]
 
 
 def run(  # noqa: PLR0913  (each is an option of the command line)
@@ -50,6 +46,7 @@ def run(  # noqa: PLR0913  (each is an option of the command line)
     peer: str | None = None,
     profile: bool = False,
     apart: bool = True,
+    limit_s: float | None = None,
     tell: Tell | None = None,
 ) -> dict[str, Any]:
     """Measure and return ``{"rows": [...], "left_out": [...], ...}``, ready for JSON.
@@ -65,12 +62,14 @@ def run(  # noqa: PLR0913  (each is an option of the command line)
         peer: ``transformers`` adds its eager CSM, and on a card its compiled one with a static cache.
         profile: also find out where a frame's time goes, under ``profile``.
         apart: each contestant in a process of its own.
+        limit_s: begin nothing new shortly before this, and wait for nobody beyond it; what was
+            measured until then is the result.
         tell: takes a line about the progress.
 
     Raises:
         EngineError: when nothing of what is wanted can be measured.
     """
-    tell = tell or (lambda line: None)
+    tell, budget = tell or (lambda line: None), Budget(limit_s)
     if peer not in (None, "transformers"):
         raise ModelError(f"The peer '{peer}' is unknown: use transformers.")
     first = Wanted(str(model), random_weights, device, "auto", threads)
@@ -79,16 +78,19 @@ def run(  # noqa: PLR0913  (each is an option of the command line)
     frames = frames or default_frames(config, where)
     check_frames(frames, config)
     use_threads(first, config)
+    entries = contestants(first, names, peer, frames, where, config)
+    together = fits(entries, config, where)
+    tell(plan(entries, rounds, limit_s, together=together))
     bandwidth = measure_bandwidth(where)
-    plain = next((name for name in names if name in ("bf16", "fp32")), "auto")
-    modes = [] if peer is None else [EAGER, COMPILED] if where.type == "cuda" else [EAGER]
-    entries = [Entry(mode, replace(first, precision=plain), frames) for mode in modes]
-    entries += [Entry("parley", replace(first, precision=name), frames) for name in names]
-    contest = Contest(entries, Child if apart else Here, tell)
-    contest.play(rounds, together=fits(entries, config, where), profile=profile)
+
+    def start(entry: Entry) -> Runner:
+        return Child(entry, budget.patience_s) if apart else Here(entry)
+
+    contest = Contest(entries, start, tell, budget)
+    contest.play(rounds, together=together, profile=profile)
     bandwidth = bandwidth.best(measure_bandwidth(where))
     rows = contest.rows(bandwidth)
-    if not any(not entry.is_peer and entry in contest.done for entry in entries):
+    if not rows:
         raise ModelError(next(iter(contest.failed.values())))
     return {
         "rows": [asdict(row) for row in rows],
@@ -98,20 +100,57 @@ def run(  # noqa: PLR0913  (each is an option of the command line)
         "read_bandwidth_gb_s": bandwidth.read / 1e9,
         "rounds": rounds,
         "frames": frames,
+        "took_s": budget.spent_s,
         **surroundings(where),
     }
 
 
 def precisions(wanted: str, config: CsmConfig, device: torch.device) -> list[str]:
-    """The names in ``wanted``, without ``auto``, each once.
+    """The names in ``wanted``, without ``auto``, each once; ``all`` leaves fp32 to small models.
 
     Raises:
         DeviceError: for a name that is none.
     """
-    names = NAMES[1:] if wanted == "all" else wanted.split(",")
     size = parameters(config)
+    names: Sequence[str] = wanted.split(",")
+    if wanted == "all":
+        names = [name for name in NAMES[1:] if name != "fp32" or size <= SMALL_MODEL]
     found = [pick_precision(name.strip(), device, size).value for name in names]
     return list(dict.fromkeys(found))
+
+
+def contestants(
+    wanted: Wanted,
+    names: Sequence[str],
+    peer: str | None,
+    frames: int,
+    device: torch.device,
+    config: CsmConfig,
+) -> list[Entry]:
+    """Who takes part, in the order of the turns.
+
+    The peer runs in the plain precision that the engine would take here by itself, if that is among
+    ``names``. Its compiled mode is last: compiling takes minutes, and nobody is to wait for it.
+    """
+    own = pick_precision("auto", device, parameters(config)).value
+    plain = [name for name in (own, "bf16", "fp32") if name in names and name in ("bf16", "fp32")]
+    beside = replace(wanted, precision=plain[0] if plain else "auto")
+    ours = [Entry("parley", replace(wanted, precision=name), frames) for name in names]
+    if peer is None:
+        return ours
+    modes = [COMPILED] if device.type == "cuda" else []
+    return [Entry(EAGER, beside, frames), *ours, *(Entry(mode, beside, frames) for mode in modes)]
+
+
+def plan(entries: Sequence[Entry], rounds: int, limit_s: float | None, *, together: bool) -> str:
+    """What is going to happen, and how long it may take."""
+    times = "" if together else ", each loaded anew for its turn"
+    limit = "as long as it takes" if limit_s is None else f"at most {limit_s:.0f} s"
+    compiling = any(entry.kind == COMPILED for entry in entries)
+    return (
+        f"{len(entries)} contestants, {rounds} rounds of {entries[0].frames} frames{times}: {limit}"
+        f"{', a minute or more of it for compiling transformers' if compiling else ''}."
+    )
 
 
 def default_frames(config: CsmConfig, device: torch.device) -> int:
@@ -167,101 +206,3 @@ def device_name(device: torch.device) -> str:
     lines = info.read_text().splitlines() if info.is_file() else []
     named = (line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
     return next(named, "")
-
-
-@dataclass(slots=True)
-class Score:
-    """What is known of one contestant so far."""
-
-    about: About
-    rounds: list[Round] = field(default_factory=list[Round])
-    peak: float | None = None
-    parts: list[Part] = field(default_factory=list[Part])
-
-
-class Contest:
-    """Everybody in turn; who fails is left out with a sentence, and the others go on."""
-
-    def __init__(
-        self, entries: Sequence[Entry], start: Callable[[Entry], Runner], tell: Tell
-    ) -> None:
-        self.done: dict[Entry, Score] = {}
-        self.failed: dict[Entry, str] = {}
-        self._entries, self._start, self._tell = entries, start, tell
-        self._running: dict[Entry, Runner] = {}
-
-    def play(self, rounds: int, *, together: bool, profile: bool = False) -> None:
-        """Measure everybody ``rounds`` times; all that was started has ended when this returns."""
-        try:
-            for number in range(rounds):
-                for entry in self._entries:
-                    if entry not in self.failed:
-                        self._tell(f"round {number + 1} of {rounds}: {_title(entry)}")
-                        last = number + 1 == rounds
-                        self._turn(entry, keep=together and not last, profile=profile and last)
-        finally:
-            for entry in list(self._running):
-                self._stop(entry)
-
-    def rows(self, bandwidth: Any) -> list[Row]:
-        """A row for each that was measured, in the order in which they took part."""
-        peers = {e.kind: self.done[e].rounds for e in self._entries if e.is_peer and e in self.done}
-        return [
-            make_row(
-                score.about, score.rounds, {} if entry.is_peer else peers, bandwidth, score.peak
-            )
-            for entry, score in self._in_order()
-        ]
-
-    def left_out(self) -> list[dict[str, str]]:
-        """Who failed, and why."""
-        return [
-            {"name": entry.kind, "precision": entry.wanted.precision, "why": why}
-            for entry, why in self.failed.items()
-        ]
-
-    def profiles(self) -> list[dict[str, Any]]:
-        """Where the time of a frame goes, for each that was profiled."""
-        return [
-            {
-                "name": score.about.name,
-                "precision": score.about.precision,
-                "frame_ms": float(np.median(score.rounds[-1].frame_s)) * 1000,
-                "parts": [asdict(part) for part in score.parts],
-            }
-            for _, score in self._in_order()
-            if score.parts
-        ]
-
-    def _in_order(self) -> list[tuple[Entry, Score]]:
-        return [(entry, self.done[entry]) for entry in self._entries if entry in self.done]
-
-    def _turn(self, entry: Entry, *, keep: bool, profile: bool) -> None:
-        try:
-            runner = self._running.get(entry)
-            if runner is None:
-                runner = self._running[entry] = self._start(entry)
-                self.done.setdefault(entry, Score(runner.about))
-            score = self.done[entry]
-            found = runner.round(entry.frames)
-            score.rounds.append(found)
-            self._tell(f"  {float(np.median(found.frame_s)) * 1000:.1f} ms a frame")
-            score.peak = max(filter(None, (score.peak, runner.peak())), default=None)
-            if profile:
-                score.parts = runner.profile()
-        except (EngineError, MemoryError, RuntimeError, OSError) as error:
-            self.failed[entry] = sentence(error)
-            self.done.pop(entry, None)
-            self._tell(f"{_title(entry)} is left out: {self.failed[entry]}")
-            self._stop(entry)
-        if not keep:
-            self._stop(entry)
-
-    def _stop(self, entry: Entry) -> None:
-        runner = self._running.pop(entry, None)
-        if runner is not None:
-            runner.close()
-
-
-def _title(entry: Entry) -> str:
-    return f"{entry.kind} {entry.wanted.precision}"

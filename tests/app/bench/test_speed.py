@@ -24,6 +24,7 @@ ROW: dict[str, Any] = {
     "prefill_all_ms": 4000.0,
     "peak_memory_gb": 2.345,
     "gb_per_frame": 4.5,
+    "load_s": 3.21,
     "limit_share": 0.7071,
     "read_share": 0.6,
     "ratio": 3.5,
@@ -77,7 +78,7 @@ def test_rows_stand_below_their_heads() -> None:
     assert len({len(line) for line in lines[head : head + 3]}) == 1
     end = lines[head].index("RTF") + 3
     assert ours[:end].endswith(" 1.901")
-    assert " 71%" in ours and " 60%" in ours and " 2.35" in ours
+    assert " 71%" in ours and " 60%" in ours and " 3.2 " in ours and " 2.35" in ours
 
 
 def test_what_was_left_out_and_the_profile_are_told() -> None:

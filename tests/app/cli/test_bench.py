@@ -36,7 +36,7 @@ def test_help_of_engine_states_its_defaults(capsys: pytest.CaptureFixture[str]) 
     assert all(config.name in told for config in PRESETS)
 
 
-@pytest.mark.parametrize("name", ["frames", "rounds", "threads"])
+@pytest.mark.parametrize("name", ["frames", "rounds", "threads", "limit"])
 @pytest.mark.parametrize("value", ["0", "-1"])
 def test_less_than_one_is_refused(run: Run, name: str, value: str) -> None:
     code, result, err = run("bench", "engine", f"--{name}", value)

@@ -37,6 +37,12 @@ def test_a_child_that_cannot_load_says_why_and_ends() -> None:
     assert multiprocessing.active_children() == []
 
 
+def test_a_child_that_is_not_ready_in_time_is_ended_at_once() -> None:
+    with pytest.raises(ModelError, match="not done within 0 s"):
+        Child(Entry("parley", NANO, 2), 0.01)
+    assert multiprocessing.active_children() == []
+
+
 def test_the_peer_makes_as_many_frames_and_no_more() -> None:
     pytest.importorskip("transformers")
     before = torch.get_num_threads()

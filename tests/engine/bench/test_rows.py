@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
+from torch.autograd import DeviceType
 
-from engine.bench.profiling import largest
+from engine.bench.profiling import largest, own_times
 from engine.bench.rows import About, Bandwidth, Round, make_row, ratios
 from engine.config import CSM_1B
 from engine.runtime.precision import Precision, bytes_per_frame
@@ -93,3 +96,19 @@ def test_what_a_profile_does_not_list_is_summed() -> None:
         ("other", 2.0, 9),
     ]
     assert sum(part.share for part in parts) == pytest.approx(1)
+
+
+def test_on_a_card_a_kernel_is_counted_once() -> None:
+    def event(name: str, device: DeviceType, ms: float, *, annotation: bool = False) -> Any:
+        time = {"self_device_time_total": ms * 1000, "self_cpu_time_total": 7.0}
+        return SimpleNamespace(
+            key=name, device_type=device, count=4, is_user_annotation=annotation, **time
+        )
+
+    events = [
+        event("aten::mm", DeviceType.CPU, 6.0),
+        event("gemm_kernel", DeviceType.CUDA, 6.0),
+        event("a frame", DeviceType.CUDA, 6.0, annotation=True),
+    ]
+    assert own_times(events, 2, card=True) == [("gemm_kernel", 3.0, 2.0)]
+    assert len(own_times(events, 2, card=False)) == 3

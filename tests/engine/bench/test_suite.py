@@ -1,4 +1,4 @@
-"""Who takes part, in which order, and what becomes of those who fail."""
+"""Who takes part, in which order, and what a run gives."""
 
 from __future__ import annotations
 
@@ -12,10 +12,8 @@ import torch
 from engine.bench import run, suite
 from engine.bench.build import Wanted, random_model
 from engine.bench.child import Entry
-from engine.bench.profiling import Part
-from engine.bench.rows import About, Bandwidth, Round
-from engine.config import CSM_1B, CSM_NANO, tiny
-from engine.errors import DeviceError, EngineError, ModelError
+from engine.config import CSM_1B, CSM_NANO, CsmConfig, tiny
+from engine.errors import EngineError, ModelError
 from engine.runtime.precision import Precision
 
 CPU = torch.device("cpu")
@@ -31,86 +29,6 @@ def threads() -> Iterator[None]:
 
 def entry(kind: str, precision: str) -> Entry:
     return Entry(kind, Wanted("csm-nano", True, "cpu", precision, None), 4)
-
-
-class Fake:
-    """A contestant that notes what is asked of it, and fails when its precision is fp32."""
-
-    log: list[str]
-
-    def __init__(self, who: Entry, log: list[str]) -> None:
-        self.who, self.log = who, log
-        self.about = About(who.kind, who.wanted.precision, "cpu", 12.5, 1e9, 1.0)
-        log.append(f"start {self.name}")
-
-    @property
-    def name(self) -> str:
-        return f"{self.who.kind} {self.who.wanted.precision}"
-
-    def round(self, frames: int) -> Round:
-        if self.who.wanted.precision == "fp32":
-            raise DeviceError("No fp32 here: use bf16.")
-        self.log.append(self.name)
-        return Round([0.1 if self.who.is_peer else 0.05] * frames)
-
-    def profile(self) -> list[Part]:
-        return [Part("aten::mm", 1.0, 2, 1.0)]
-
-    def peak(self) -> float | None:
-        return 1e9
-
-    def close(self) -> None:
-        self.log.append(f"end {self.name}")
-
-
-ENTRIES = [entry("transformers eager", "bf16"), entry("parley", "bf16"), entry("parley", "int8")]
-
-
-def test_contestants_take_turns_side_by_side() -> None:
-    log: list[str] = []
-    contest = suite.Contest(ENTRIES, lambda who: Fake(who, log), log.append)
-    contest.play(2, together=True)
-    names = ["transformers eager bf16", "parley bf16", "parley int8"]
-    assert [line for line in log if line in names] == names * 2
-    for name in names:
-        assert log.count(f"start {name}") == log.count(f"end {name}") == 1
-    rows = contest.rows(Bandwidth(1e10, 1e10))
-    assert [row.ratio for row in rows] == [None, pytest.approx(2), pytest.approx(2)]
-
-
-def test_without_room_each_ends_before_the_next_starts() -> None:
-    log: list[str] = []
-    suite.Contest(ENTRIES, lambda who: Fake(who, log), lambda line: None).play(2, together=False)
-    assert len(log) == 2 * 3 * 3
-    for start, work, end in zip(log[::3], log[1::3], log[2::3], strict=True):
-        assert (start, end) == (f"start {work}", f"end {work}")
-
-
-def test_who_fails_is_left_out_and_ends() -> None:
-    log: list[str] = []
-    entries = [entry("parley", "fp32"), entry("parley", "bf16")]
-    contest = suite.Contest(entries, lambda who: Fake(who, log), lambda line: None)
-    contest.play(2, together=True, profile=True)
-    assert contest.failed == {entries[0]: "No fp32 here: use bf16."}
-    assert log.count("start parley fp32") == log.count("end parley fp32") == 1
-    assert [row.precision for row in contest.rows(Bandwidth(1e10, 1e10))] == ["bf16"]
-    assert [each["precision"] for each in contest.profiles()] == ["bf16"]
-
-
-def test_an_interrupt_ends_all() -> None:
-    log: list[str] = []
-
-    class Interrupted(Fake):
-        def round(self, frames: int) -> Round:
-            if self.who.wanted.precision == "int8":
-                raise KeyboardInterrupt
-            return super().round(frames)
-
-    contest = suite.Contest(ENTRIES, lambda who: Interrupted(who, log), lambda line: None)
-    with pytest.raises(KeyboardInterrupt):
-        contest.play(2, together=True)
-    assert sum(line.startswith("start") for line in log) == 3
-    assert sum(line.startswith("end") for line in log) == 3
 
 
 def test_a_run_is_finite_json_with_the_stable_keys() -> None:
@@ -133,6 +51,10 @@ def test_a_run_is_finite_json_with_the_stable_keys() -> None:
     ("changes", "says"),
     [
         ({"model": "csm-7t"}, "not a known shape: use csm-1b, csm-nano or miso-8b with"),
+        (
+            {"model": "csm-7t", "random_weights": False},
+            "no model at csm-7t: check the path, or use csm-1b, csm-nano or miso-8b with",
+        ),
         ({"frames": 5000}, "do not fit the model's window: use at most 226"),
         ({"peer": "abacus"}, "peer"),
         ({"precision": "int3"}, "precision 'int3' is not supported"),
@@ -148,8 +70,33 @@ def test_what_cannot_be_measured_is_one_sentence(changes: dict[str, object], say
 def test_precisions_are_each_measured_once() -> None:
     assert suite.precisions("bf16, int8,bf16", CSM_NANO, CPU) == ["bf16", "int8"]
     assert suite.precisions("all", CSM_NANO, CPU) == ["fp32", "bf16", "int8", "int4"]
+    assert suite.precisions("all", CSM_1B, CPU) == ["bf16", "int8", "int4"]
     assert suite.precisions("auto", CSM_NANO, CPU) == ["fp32"]
     assert suite.precisions("auto", CSM_1B, torch.device("cuda")) == ["bf16"]
+
+
+def turns(device: str, names: list[str], config: CsmConfig = CSM_1B) -> list[str]:
+    wanted = Wanted(config.name, True, device, "auto", None)
+    found = suite.contestants(wanted, names, "transformers", 9, torch.device(device), config)
+    return [f"{entry.kind} {entry.wanted.precision}" for entry in found]
+
+
+def test_the_peer_runs_in_the_plain_precision_of_the_engine_and_what_compiles_is_last() -> None:
+    three, four = ["bf16", "int8", "int4"], ["fp32", "bf16", "int8", "int4"]
+    ours = [f"parley {name}" for name in three]
+    on_card = ["transformers eager bf16", *ours, "transformers compiled bf16"]
+    assert turns("cuda", three) == on_card
+    assert turns("cpu", four)[0] == "transformers eager bf16"  # not fp32, though it comes first
+    assert turns("cpu", four, CSM_NANO)[0] == "transformers eager fp32"
+    assert turns("cpu", ["int8"]) == ["transformers eager auto", "parley int8"]
+
+
+def test_what_will_happen_is_told_with_the_time_that_it_may_take() -> None:
+    both = [entry("transformers compiled", "bf16"), entry("parley", "int8")]
+    told = suite.plan(both, 2, 520.0, together=True)
+    assert "2 contestants, 2 rounds of 4 frames: at most 520 s" in told
+    assert "compiling" in told
+    assert "compiling" not in suite.plan(both[1:], 2, None, together=False)
 
 
 def test_big_models_on_a_cpu_make_fewer_frames() -> None:
@@ -178,7 +125,7 @@ def test_random_weights_are_tame_and_no_row_is_repeated() -> None:
 
 
 def test_nothing_measured_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    def start(who: Entry) -> Fake:
+    def start(who: Entry) -> None:
         raise ModelError("There is nothing to load: choose another folder.")
 
     monkeypatch.setattr(suite, "Here", start)
