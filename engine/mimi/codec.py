@@ -8,7 +8,7 @@ user's voice is encoded, each in a thread of its own.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
 
@@ -37,8 +37,8 @@ class MimiCodec:
     """A Mimi with its weights on one device.
 
     Fresh weights are random (codebooks zero) until ``load_state``. ``model`` is the module that owns
-    them; what runs is a copy in the order that the processor likes, made when it is first needed
-    and again when the weights have changed since.
+    them, in the memory of the host; what runs is a copy in the order that the device likes, made when
+    it is first needed and again when the weights have changed since.
 
     Args:
         config: sizes.
@@ -55,7 +55,7 @@ class MimiCodec:
         self.config = config
         self.device = torch.device(device)
         self.precision: Precision = precision
-        self.model = build_mimi(config, self.device)
+        self.model = build_mimi(config)
         self._lock = threading.Lock()
         self._ready: tuple[object, _Networks] | None = None
 
@@ -168,9 +168,10 @@ class _Networks:
         self, state: Mapping[str, Tensor], config: MimiConfig, device: torch.device, half: bool
     ) -> None:
         self.config, self._device = config, device
-        tables = codebooks(state, config)
-        self._encoder = _Once(lambda: Encoder(state, tables, config))
-        self._decoder = _Once(lambda: Decoder(state, tables, config, half=half))
+        there = _There(state, device)
+        tables = codebooks(there, config)
+        self._encoder = _Once(lambda: Encoder(there, tables, config))
+        self._decoder = _Once(lambda: Decoder(there, tables, config, half=half))
         self._hearing = _Once(lambda: Stage(Graphs(self._encoder())))
         self._saying = _Once(lambda: Stage(Graphs(self._decoder())))
 
@@ -179,6 +180,22 @@ class _Networks:
         if self._device.type == "cuda":
             return SharedLane(self._hearing), SharedLane(self._saying)
         return OwnLane(self._encoder), OwnLane(self._decoder)
+
+
+class _There(Mapping[str, Tensor]):
+    """Weights that come to a device one by one, as they are asked for: a card never holds them twice."""
+
+    def __init__(self, state: Mapping[str, Tensor], device: torch.device) -> None:
+        self._state, self._device = state, device
+
+    def __getitem__(self, name: str) -> Tensor:
+        return self._state[name].to(self._device)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._state)
+
+    def __len__(self) -> int:
+        return len(self._state)
 
 
 class _Once(Generic[T]):

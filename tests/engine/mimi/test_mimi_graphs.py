@@ -135,6 +135,11 @@ def test_a_call_waits_for_its_own_sound_alone(codec: MimiCodec, codes: CodeArray
         torch.cuda.synchronize()
 
 
+def test_a_card_holds_no_weights_but_those_that_run(codec: MimiCodec) -> None:
+    codec.encode(codec.decode(np.zeros((1, TINY.codebooks), np.int64)))
+    assert {tensor.device.type for tensor in codec.model.state_dict().values()} == {"cpu"}
+
+
 def test_no_memory_ends_in_one_sentence(codec: MimiCodec) -> None:
     network = networks(codec)["decoder"]
 

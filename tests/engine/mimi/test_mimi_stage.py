@@ -30,7 +30,8 @@ STREAMS = 3
 
 
 def networks(codec: MimiCodec) -> dict[str, Network]:
-    state = {name: tensor.detach() for name, tensor in codec.model.state_dict().items()}
+    weights = codec.model.state_dict()
+    state = {name: tensor.detach().to(codec.device) for name, tensor in weights.items()}
     tables = codebooks(state, codec.config)
     with torch.inference_mode():
         return {
