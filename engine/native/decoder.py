@@ -14,11 +14,11 @@ from engine.config import CsmConfig
 from engine.csm.model import CsmModel
 from engine.csm.sampling import BranchNoise, candidates, frame_noise
 from engine.native import library
-from engine.native.library import Format, NativeUnavailableError
+from engine.native.branches import NativeBranches
+from engine.native.library import NativeUnavailableError
 from engine.native.weights import pack_model
 from engine.runtime.decoder import Prefix, check_branches
 from engine.runtime.precision import SMALL_MODEL, precision_of
-from engine.runtime.turns import TakingTurns
 from engine.types import CodeArray, FloatArray, Sampling
 
 _LANES = 16  # heads are padded to whole vectors in the cache
@@ -87,6 +87,18 @@ class NativeModel:
         """Which instructions it was compiled for: ``avx512``, ``avx2`` or ``portable``."""
         return self.library.parley_kernels().decode()
 
+    def cache(self, positions: int, *batch: int) -> tuple[Tensor, Tensor]:
+        """Empty keys and values (…, L, Hkv, positions, d), d rounded up to whole vectors.
+
+        Zeros cost no memory before something is written.
+        """
+        config = self.config.backbone
+        padded = (config.head_dim + _LANES - 1) // _LANES * _LANES
+        shape = (*batch, config.layers, config.kv_heads, positions, padded)
+        return torch.zeros(shape, dtype=self.cache_dtype), torch.zeros(
+            shape, dtype=self.cache_dtype
+        )
+
     def decoder(self, sampling: Sampling, seed: int) -> NativeDecoder:
         """A conversation of its own on these weights."""
         return NativeDecoder(self, sampling, seed)
@@ -105,7 +117,7 @@ class NativeDecoder:
         self.sampling = sampling
         self.model, self._seed = model, seed
         self._generator = torch.Generator().manual_seed(seed)
-        self._keys, self._values = _empty_cache(model)
+        self._keys, self._values = model.cache(model.config.backbone.max_positions)
         self._length = 0
         self._hidden = np.empty(self.config.backbone.width, np.float32)
         self._has_hidden = False
@@ -143,7 +155,7 @@ class NativeDecoder:
             raise IndexError(f"{end} positions do not fit a cache of {self.capacity}")
         self.model.library.parley_read(
             self.model.handle,
-            self._cache(),
+            self.cache,
             self._length,
             text.ctypes.data,
             len(text),
@@ -159,15 +171,7 @@ class NativeDecoder:
         hidden = self._last()
         count = candidates(config.audio_vocab, sampling.top_k)
         noise = frame_noise(self._generator, config.codebooks, count)
-        depth = sampling.depth_temperature
-        plan = library.SamplingPlan(
-            temperature=sampling.temperature,
-            depth_temperature=sampling.temperature if depth is None else depth,
-            top_k=sampling.top_k,
-            candidates=count,
-            noise=noise.data_ptr(),
-            may_end=at_least <= 0,
-        )
+        plan = library.sampling_plan(sampling, noise, at_least <= 0)
         codes = np.empty(config.codebooks, np.int64)
         over = self.model.library.parley_draw(
             self.model.handle, hidden.ctypes.data, plan, codes.ctypes.data
@@ -193,10 +197,12 @@ class NativeDecoder:
         self._frame = frame
         return logits
 
-    def branch(self, count: int, most: int) -> TakingTurns:
+    def branch(self, count: int, most: int) -> NativeBranches:
         """See ``Decoder.branch``."""
         check_branches(self, count, most)
-        return TakingTurns(self, BranchNoise(self._generator, count), count, most)
+        hidden = np.tile(self._last(), (count, 1))
+        noise = BranchNoise(self._generator, count)
+        return NativeBranches(self, hidden, noise, most)
 
     def rollback(self, length: int) -> None:
         """See ``Decoder.rollback``."""
@@ -239,18 +245,10 @@ class NativeDecoder:
             raise RuntimeError("read something before drawing a frame")
         return self._hidden
 
-    def _cache(self) -> library.Cache:
-        form = Format.BF16 if self._keys.dtype == torch.bfloat16 else Format.FP32
-        keys, values = self._keys.data_ptr(), self._values.data_ptr()
-        return library.Cache(int(form), self.capacity, keys, values)
-
-
-def _empty_cache(model: NativeModel) -> tuple[Tensor, Tensor]:
-    """Keys and values (L, Hkv, S, d), d rounded up to whole vectors; zeros cost no memory yet."""
-    config = model.config.backbone
-    padded = (config.head_dim + _LANES - 1) // _LANES * _LANES
-    shape = (config.layers, config.kv_heads, config.max_positions, padded)
-    return torch.zeros(shape, dtype=model.cache_dtype), torch.zeros(shape, dtype=model.cache_dtype)
+    @property
+    def cache(self) -> library.Cache:
+        """Its positions as the library is told them."""
+        return library.cache_of(self._keys, self._values)
 
 
 def _check_ids(what: str, ids: CodeArray, known: int) -> None:

@@ -8,8 +8,12 @@ from enum import IntEnum
 from pathlib import Path
 from typing import Any
 
+import torch
+from torch import Tensor
+
 from engine.errors import EngineError
 from engine.native import build
+from engine.types import Sampling
 
 
 class NativeUnavailableError(EngineError):
@@ -111,6 +115,25 @@ class SamplingPlan(Structure):
     )
 
 
+def cache_of(keys: Tensor, values: Tensor) -> Cache:
+    """How the library is told a cache (L, Hkv, S, d); fp32 or bf16."""
+    form = Format.BF16 if keys.dtype == torch.bfloat16 else Format.FP32
+    return Cache(int(form), keys.shape[2], keys.data_ptr(), values.data_ptr())
+
+
+def sampling_plan(sampling: Sampling, noise: Tensor, may_end: bool) -> SamplingPlan:
+    """How the library is told to draw, with noise (…, K, candidates), which must outlive the call."""
+    depth = sampling.depth_temperature
+    return SamplingPlan(
+        temperature=sampling.temperature,
+        depth_temperature=sampling.temperature if depth is None else depth,
+        top_k=sampling.top_k,
+        candidates=noise.shape[-1],
+        noise=noise.data_ptr(),
+        may_end=may_end,
+    )
+
+
 _SIGNATURES: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "parley_kernels": (c_char_p, ()),
     "parley_layout": (c_int64, (c_int64,)),
@@ -122,6 +145,23 @@ _SIGNATURES: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "parley_read": (
         None,
         (c_void_p, POINTER(Cache), c_int64, c_void_p, c_int64, c_void_p, c_int64, c_void_p),
+    ),
+    "parley_read_branches": (
+        None,
+        (
+            c_void_p,
+            POINTER(Cache),
+            c_int64,
+            POINTER(Cache),
+            c_int64,
+            c_int64,
+            c_void_p,
+            c_void_p,
+        ),
+    ),
+    "parley_draw_branches": (
+        None,
+        (c_void_p, c_void_p, POINTER(SamplingPlan), c_int64, c_void_p, c_void_p, c_void_p),
     ),
     "parley_draw": (c_int, (c_void_p, c_void_p, POINTER(SamplingPlan), c_void_p)),
     "parley_force": (None, (c_void_p, c_void_p, c_void_p, c_void_p)),

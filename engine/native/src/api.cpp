@@ -62,6 +62,18 @@ void parley_read(ParleyEngine* engine, const ParleyCache* cache, int64_t start, 
   engine->engine.read(*cache, start, ids, texts, codes, frames, hidden);
 }
 
+void parley_read_branches(ParleyEngine* engine, const ParleyCache* shared, int64_t start,
+                          const ParleyCache* own, int64_t branches, int64_t fed, const int64_t* codes,
+                          float* hidden) {
+  engine->engine.read_branches(*shared, start, own, static_cast<int>(branches), fed, codes, hidden);
+}
+
+void parley_draw_branches(ParleyEngine* engine, const float* hidden, const ParleySampling* sampling,
+                          int64_t branches, int64_t* codes, int64_t* over, float* log_probability) {
+  engine->engine.draw_branches(hidden, *sampling, static_cast<int>(branches), codes, over,
+                               log_probability);
+}
+
 int parley_draw(ParleyEngine* engine, const float* hidden, const ParleySampling* sampling,
                 int64_t* codes) {
   return engine->engine.draw(hidden, *sampling, codes) ? 1 : 0;

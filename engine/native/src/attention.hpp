@@ -35,31 +35,45 @@ inline void softmax(float* scores, int64_t count) {
   for (i = 0; i < count; ++i) scores[i] *= share;
 }
 
-// Attends from G queries (G, padded), already scaled, to `count` keys and values (count, padded).
-// `scores` has room for G × stride numbers; `out` is (G, padded).
+// Keys and values (count, padded) of one head at neighbouring positions.
+template <typename Cell>
+struct Span {
+  const Cell *keys, *values;
+  int64_t count;
+};
+
+// Attends from G queries (G, padded), already scaled, to the positions of two spans, in their order; the
+// first may be empty. `scores` has room for G × stride numbers; `out` is (G, padded).
 template <int G, typename Cell>
-void attend(const float* queries, const Cell* keys, const Cell* values, int64_t count,
-            int64_t padded, float* scores, int64_t stride, float* out) {
-  for (int64_t j = 0; j < count; ++j) {
-    Floats sum[G];
-    for (Floats& one : sum) one = Floats::zero();
-    for (int64_t i = 0; i < padded; i += kLanes) {
-      const Floats key = Floats::load(keys + j * padded + i);
-      for (int g = 0; g < G; ++g) {
-        sum[g] = multiply_add(Floats::load(queries + g * padded + i), key, sum[g]);
+void attend(const float* queries, const Span<Cell> (&spans)[2], int64_t padded, float* scores,
+            int64_t stride, float* out) {
+  int64_t seen = 0;
+  for (const Span<Cell>& span : spans) {
+    for (int64_t j = 0; j < span.count; ++j, ++seen) {
+      Floats sum[G];
+      for (Floats& one : sum) one = Floats::zero();
+      for (int64_t i = 0; i < padded; i += kLanes) {
+        const Floats key = Floats::load(span.keys + j * padded + i);
+        for (int g = 0; g < G; ++g) {
+          sum[g] = multiply_add(Floats::load(queries + g * padded + i), key, sum[g]);
+        }
       }
+      for (int g = 0; g < G; ++g) scores[g * stride + seen] = sum[g].sum();
     }
-    for (int g = 0; g < G; ++g) scores[g * stride + j] = sum[g].sum();
   }
-  for (int g = 0; g < G; ++g) softmax(scores + g * stride, count);
+  for (int g = 0; g < G; ++g) softmax(scores + g * stride, seen);
   for (int64_t i = 0; i < padded; i += kLanes) {
     Floats sum[G];
     for (Floats& one : sum) one = Floats::zero();
-    for (int64_t j = 0; j < count; ++j) {
-      const Floats value = Floats::load(values + j * padded + i);
-      for (int g = 0; g < G; ++g) {
-        sum[g] = multiply_add(Floats::all(scores[g * stride + j]), value, sum[g]);
+    const float* weights = scores;
+    for (const Span<Cell>& span : spans) {
+      for (int64_t j = 0; j < span.count; ++j) {
+        const Floats value = Floats::load(span.values + j * padded + i);
+        for (int g = 0; g < G; ++g) {
+          sum[g] = multiply_add(Floats::all(weights[g * stride + j]), value, sum[g]);
+        }
       }
+      weights += span.count;
     }
     for (int g = 0; g < G; ++g) sum[g].store(out + g * padded + i);
   }

@@ -21,13 +21,22 @@ class Engine {
 
   void read(const ParleyCache& cache, int64_t start, const int64_t* ids, int64_t texts,
             const int64_t* codes, int64_t frames, float* hidden);
+  void read_branches(const ParleyCache& shared, int64_t start, const ParleyCache* own, int branches,
+                     int64_t fed, const int64_t* codes, float* hidden);
   bool draw(const float* hidden, const ParleySampling& sampling, int64_t* codes);
+  void draw_branches(const float* hidden, const ParleySampling& sampling, int branches,
+                     int64_t* codes, int64_t* over, float* log_probability);
   void force(const float* hidden, const int64_t* codes, float* logits);
 
  private:
-  // Runs the frame after `hidden`. choose(codebook, logits) says which code each codebook gets.
+  // Runs the frames after `hidden` (rows, width). choose(row, codebook, logits) says which code each
+  // codebook gets; rows may be asked at the same time.
   template <typename Choose>
-  void frame(const float* hidden, const Choose& choose);
+  void frame(const float* hidden, int rows, bool alike, const Choose& choose);
+  // Code of one codebook of the row whose codes so far are `codes`.
+  int64_t pick(int row, int64_t k, const ParleySampling& sampling, const float* logits,
+               const int64_t* codes);
+  bool ends(const ParleySampling& sampling, const int64_t* codes) const;
   void embed_text(int64_t id, float* out) const;
   void embed_audio(const int64_t* codes, float* out) const;
 
@@ -35,8 +44,8 @@ class Engine {
   std::vector<ParleyMatrix> heads_;
   Pool pool_;
   Transformer backbone_, depth_;
-  Sampler sampler_;
-  Workspace state_;                       // a backbone or depth state, for the heads
+  std::vector<Sampler> samplers_;         // one for each row
+  Workspace state_;                       // backbone or depth states, for the heads
   std::vector<float> x_, depth_x_, depth_state_, logits_;
   std::vector<float> depth_keys_, depth_values_;
   std::mutex busy_;                       // one call at a time: they share all of the above

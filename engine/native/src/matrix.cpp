@@ -1,6 +1,7 @@
 #include "matrix.hpp"
 
 #include <algorithm>
+#include <type_traits>
 
 #include "lanes.hpp"
 
@@ -15,6 +16,16 @@ constexpr int kRowsAtOnce = 4, kTokensAtOnce = 6, kPackedTokens = 8;
 constexpr int kRowsAtOnce = 2, kTokensAtOnce = 2, kPackedTokens = 2;
 #endif
 constexpr int kAheadBytes = 4096;  // how far in front of the sums memory is asked for
+
+// Calls work(tile, token) for positions of which at most T go at once, a few sizes of tile in all.
+template <int T, typename Work>
+void in_tiles(int tokens, const Work& work, int token = 0) {
+  for (; token + T <= tokens; token += T) work(std::integral_constant<int, T>(), token);
+  constexpr int next = T > 4 ? 4 : T - 1;
+  if constexpr (next > 0) {
+    if (token < tokens) in_tiles<next>(tokens, work, token);
+  }
+}
 
 inline void put(float* where, float value, bool add) { *where = add ? *where + value : value; }
 
@@ -51,7 +62,20 @@ float dot_one(const Cell* row, const float* x, int64_t cols) {
   return ((sum[0] + sum[1]) + (sum[2] + sum[3])).sum() + rest;
 }
 
-// R rows with T positions: every weight and every activation that was loaded is used several times.
+// One step of R rows with T positions: every weight and every activation that is loaded is used several
+// times. Rows and positions are `rows_apart` and `x_apart` numbers apart.
+template <int R, int T, typename Cell, typename X>
+inline void tile_step(const Cell* rows, int64_t rows_apart, const X* x, int64_t x_apart,
+                      Floats (&sum)[R][T]) {
+  decltype(load_step(rows, x)) weights[R];
+  for (int r = 0; r < R; ++r) weights[r] = load_step(rows + r * rows_apart, x);
+  for (int t = 0; t < T; ++t) {
+    const auto activation = load_step(x + t * x_apart, x);
+    for (int r = 0; r < R; ++r) sum[r][t] = multiply_add(weights[r], activation, sum[r][t]);
+  }
+}
+
+// R rows with T positions. What one of them gets does not depend on R and T, to the last bit.
 template <int R, int T, typename Cell, typename X>
 void dot_tile(const Cell* rows, const X* x, int64_t cols, const Product& product, int64_t row,
               int token) {
@@ -62,21 +86,21 @@ void dot_tile(const Cell* rows, const X* x, int64_t cols, const Product& product
   }
   int64_t i = 0;
   for (; i + kStep <= cols; i += kStep) {
-    decltype(load_step(rows, x)) weights[R];
-    for (int r = 0; r < R; ++r) {
-      weights[r] = load_step(rows + r * cols + i, x);
-      if (T <= 2) prefetch(reinterpret_cast<const char*>(rows + r * cols + i) + kAheadBytes);
+    for (int r = 0; T <= 4 && r < R; ++r) {
+      prefetch(reinterpret_cast<const char*>(rows + r * cols + i) + kAheadBytes);
     }
-    for (int t = 0; t < T; ++t) {
-      const auto activation = load_step(x + t * cols + i, x);
-      for (int r = 0; r < R; ++r) sum[r][t] = multiply_add(weights[r], activation, sum[r][t]);
-    }
+    tile_step<R, T>(rows + i, cols, x + i, cols, sum);
+  }
+  if (i < cols) {  // the rest as one more step, filled up with zeros
+    Cell last_rows[R * kStep] = {};
+    X last_x[T * kStep] = {};
+    for (int r = 0; r < R; ++r) std::copy(rows + r * cols + i, rows + (r + 1) * cols, last_rows + r * kStep);
+    for (int t = 0; t < T; ++t) std::copy(x + t * cols + i, x + (t + 1) * cols, last_x + t * kStep);
+    tile_step<R, T>(last_rows, kStep, last_x, kStep, sum);
   }
   for (int r = 0; r < R; ++r) {
     for (int t = 0; t < T; ++t) {
-      float rest = 0.0f;
-      for (int64_t j = i; j < cols; ++j) rest += wide(rows[r * cols + j]) * wide(x[t * cols + j]);
-      put(product.out + (token + t) * product.stride + row + r, sum[r][t].sum() + rest, product.add);
+      put(product.out + (token + t) * product.stride + row + r, sum[r][t].sum(), product.add);
     }
   }
 }
@@ -96,16 +120,9 @@ void multiply_tokens(const Product& product, const X* x, int64_t cols, int64_t f
 template <typename Cell, typename X>
 void multiply_block_of_rows(const Product& product, const X* x, const Activations& in, int64_t first,
                             int64_t count) {
-  int token = 0;
-  for (; token + kTokensAtOnce <= in.tokens; token += kTokensAtOnce) {
-    multiply_tokens<kTokensAtOnce, Cell>(product, x + token * in.cols, in.cols, first, count, token);
-  }
-  for (; token + 2 <= in.tokens; token += 2) {
-    multiply_tokens<2, Cell>(product, x + token * in.cols, in.cols, first, count, token);
-  }
-  if (token < in.tokens) {
-    multiply_tokens<1, Cell>(product, x + token * in.cols, in.cols, first, count, token);
-  }
+  in_tiles<kTokensAtOnce>(in.tokens, [&](auto tile, int token) {
+    multiply_tokens<decltype(tile)::value, Cell>(product, x + token * in.cols, in.cols, first, count, token);
+  });
 }
 
 // Few rows at a time, so that they are still near when the next positions need them.
@@ -118,14 +135,14 @@ void multiply_all_tokens(const Product& product, const X* x, const Activations& 
   }
 }
 
-inline bool in_halves(int64_t format, int tokens) {
-  return kHasPairs && format == PARLEY_BF16 && tokens >= kManyTokens;
+inline bool in_halves(int64_t format, const Activations& in) {
+  return kHasPairs && format == PARLEY_BF16 && in.tokens >= kManyTokens && !in.alike;
 }
 
 template <typename Cell>
 void multiply_float_rows(const Product& product, const Activations& in, int64_t first,
                          int64_t count) {
-  if (in.tokens > 1) return multiply_all_tokens<Cell>(product, in.x, in, first, count);
+  if (in.tokens > 1 || in.alike) return multiply_all_tokens<Cell>(product, in.x, in, first, count);
   const Cell* data = static_cast<const Cell*>(product.matrix->data);
   for (int64_t row = first; row < first + count; ++row) {
     put(product.out + row, dot_one(data + row * in.cols, in.x, in.cols), product.add);
@@ -221,12 +238,9 @@ void multiply_block(const Product& product, const Activations& in, int64_t row, 
 void multiply_packed_rows(const Product& product, const Activations& in, int64_t first,
                           int64_t count) {
   for (int64_t row = first; row < first + count; row += kBlockRows) {
-    int token = 0;
-    for (; token + kPackedTokens <= in.tokens; token += kPackedTokens) {
-      multiply_block<kPackedTokens>(product, in, row, token);
-    }
-    for (; token + 2 <= in.tokens; token += 2) multiply_block<2>(product, in, row, token);
-    if (token < in.tokens) multiply_block<1>(product, in, row, token);
+    in_tiles<kPackedTokens>(in.tokens, [&](auto tile, int token) {
+      multiply_block<decltype(tile)::value>(product, in, row, token);
+    });
   }
 }
 
@@ -271,21 +285,21 @@ void Activations::round(int token, int64_t first, int64_t count) const {
 }
 
 void Activations::prepare(int64_t format, int token, int64_t first, int64_t count) const {
-  if (in_halves(format, tokens)) return round(token, first, count);
+  if (in_halves(format, *this)) return round(token, first, count);
   if (format != PARLEY_INT8 && format != PARLEY_INT4) return;
   const int64_t end = first + count == cols ? padded : first + count;
   quantise(token, first / kGroup, (end - first) / kGroup);
 }
 
-Activations Activations::last() const {
+Activations Activations::last(int count) const {
   Activations out = *this;
-  const int64_t groups = padded / kGroup;
-  out.halves += (tokens - 1) * cols;
-  out.x += (tokens - 1) * cols;
-  out.q += (tokens - 1) * padded;
-  out.scales += (tokens - 1) * groups;
-  out.sums += (tokens - 1) * groups;
-  out.tokens = 1;
+  const int64_t groups = padded / kGroup, before = tokens - count;
+  out.halves += before * cols;
+  out.x += before * cols;
+  out.q += before * padded;
+  out.scales += before * groups;
+  out.sums += before * groups;
+  out.tokens = count;
   return out;
 }
 
@@ -294,7 +308,7 @@ void multiply_rows(const Product& product, const Activations& in, int64_t first,
     case PARLEY_FP32:
       return multiply_float_rows<float>(product, in, first, count);
     case PARLEY_BF16:
-      if (!in_halves(PARLEY_BF16, in.tokens)) {
+      if (!in_halves(PARLEY_BF16, in)) {
         return multiply_float_rows<uint16_t>(product, in, first, count);
       }
       return multiply_all_tokens<uint16_t>(product, in.halves, in, first, count);

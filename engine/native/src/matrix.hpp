@@ -54,6 +54,8 @@ struct Activations {
   float* scales = nullptr;   // (tokens, padded / 32)
   int32_t* sums = nullptr;   // (tokens, padded / 32)
   uint16_t* halves = nullptr;  // (tokens, cols) in bf16
+  // Whether what a position gets must not depend, to the last bit, on how many there are.
+  bool alike = false;
 
   // Fills the 8-bit copy of columns [32 first, 32 (first + count)) of one position.
   void quantise(int token, int64_t first, int64_t count) const;
@@ -63,8 +65,8 @@ struct Activations {
   // Fills what a matrix of this format will be multiplied with, of some columns of one position.
   void prepare(int64_t format, int token, int64_t first, int64_t count) const;
   void prepare(int64_t format, int token) const { prepare(format, token, 0, cols); }
-  // The last position alone.
-  Activations last() const;
+  // The last `count` positions alone.
+  Activations last(int count) const;
 };
 
 // From how many positions on bf16 matrices are multiplied in bf16: the sum is bounded by memory below,

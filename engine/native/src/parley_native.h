@@ -18,6 +18,7 @@
 extern "C" {
 #endif
 
+enum { PARLEY_MOST_BRANCHES = 4 };
 enum { PARLEY_OK = 0, PARLEY_NO_MEMORY = 1 };
 enum { PARLEY_FP32 = 0, PARLEY_BF16 = 1, PARLEY_INT8 = 2, PARLEY_INT4 = 3 };
 
@@ -90,6 +91,19 @@ PARLEY_API void parley_destroy(ParleyEngine* engine);
 PARLEY_API void parley_read(ParleyEngine* engine, const ParleyCache* cache, int64_t start,
                             const int64_t* ids, int64_t texts, const int64_t* codes, int64_t frames,
                             float* hidden);
+
+/* One frame (K,) each for some branches: `codes` (branches, K). They share the first `start` positions of
+ * `shared`, and each goes on after `fed` positions of its cache in `own` (branches,), which holds nothing
+ * else. `hidden` is (branches, width). What a branch gets does not depend on the others. */
+PARLEY_API void parley_read_branches(ParleyEngine* engine, const ParleyCache* shared, int64_t start,
+                                     const ParleyCache* own, int64_t branches, int64_t fed,
+                                     const int64_t* codes, float* hidden);
+
+/* The frames after `hidden` (branches, width): codes (branches, K), whether they end the line (branches,),
+ * and the codes' log-probabilities (branches, K). The noise is (branches, K, candidates). */
+PARLEY_API void parley_draw_branches(ParleyEngine* engine, const float* hidden,
+                                     const ParleySampling* sampling, int64_t branches,
+                                     int64_t* codes, int64_t* over, float* log_probability);
 
 /* The frame after `hidden`: codes (K,). Returns 1 when it ends the line. */
 PARLEY_API int parley_draw(ParleyEngine* engine, const float* hidden, const ParleySampling* sampling,

@@ -36,6 +36,19 @@ float Sampler::probability_of_zero(const float* logits) const {
   return std::exp(logits[0] - most) / sum;
 }
 
+float Sampler::log_probability(const float* logits, int64_t id) const {
+  float most = logits[0], rest = 0.0f;
+  for (int64_t i = 1; i < vocab_; ++i) most = std::max(most, logits[i]);
+  Floats sum = Floats::zero();
+  const Floats largest = Floats::all(most);
+  int64_t i = 0;
+  for (; i + kLanes <= vocab_; i += kLanes) {
+    sum = sum + exponential(Floats::load(logits + i) - largest);
+  }
+  for (; i < vocab_; ++i) rest += std::exp(logits[i] - most);
+  return logits[id] - most - std::log(sum.sum() + rest);
+}
+
 // A number that at least `count` of the scaled logits reach: the count-th largest of the largest of each
 // sixteen. It spares sorting all of them, and hardly more than `count` pass it.
 float Sampler::lower_bound(int64_t count) {

@@ -22,6 +22,9 @@ class Sampler {
   // The probability of code 0 among all codes.
   float probability_of_zero(const float* logits) const;
 
+  // The logarithm of an id's probability among all ids, those that are no codes included.
+  float log_probability(const float* logits, int64_t id) const;
+
  private:
   struct Candidate {
     float logit;

@@ -59,7 +59,7 @@ Workspace::Workspace(int tokens, int64_t cols)
       sums_(scales_.size()),
       halves_(x_.size()) {}
 
-Activations Workspace::view(int tokens, int64_t cols, const float* elsewhere) {
+Activations Workspace::view(int tokens, int64_t cols, bool alike, const float* elsewhere) {
   Activations out;
   out.x = elsewhere != nullptr ? elsewhere : x_.data();
   out.tokens = tokens;
@@ -69,6 +69,7 @@ Activations Workspace::view(int tokens, int64_t cols, const float* elsewhere) {
   out.scales = scales_.data();
   out.sums = sums_.data();
   out.halves = halves_.data();
+  out.alike = alike;
   return out;
 }
 
@@ -96,20 +97,19 @@ void Transformer::each(int items, bool worth, const Work& work) {
   for (int item = 0; item < items; ++item) work(item, 0);
 }
 
-void Transformer::forward(float* x, int tokens, int64_t start, const ParleyCache& cache,
-                          float* hidden) {
+void Transformer::forward(float* x, int tokens, const Places& places, float* hidden) {
   for (int index = 0; index < static_cast<int>(layers_.size()); ++index) {
-    // Behind the last layer's keys and values only the last position is wanted, if any.
+    // Behind the last layer's keys and values only the last positions are wanted, if any.
     const bool last_layer = index + 1 == static_cast<int>(layers_.size());
-    attention(layers_[index], index, x, tokens, start, cache, last_layer);
+    attention(layers_[index], index, x, tokens, places, last_layer);
     if (last_layer && hidden == nullptr) return;
     if (last_layer) {
-      x += (tokens - 1) * sizes_.width;
-      tokens = 1;
+      x += (tokens - places.rows) * sizes_.width;
+      tokens = places.rows;
     }
-    mlp(layers_[index], x, tokens);
+    mlp(layers_[index], x, tokens, places.alike);
   }
-  normalise(x, sizes_.final_norm, 1, hidden);
+  normalise(x, sizes_.final_norm, places.rows, hidden);
 }
 
 void Transformer::normalise(const float* x, const float* scale, int tokens, float* out) const {
@@ -131,42 +131,43 @@ void Transformer::normalise(const float* x, const float* scale, int tokens, floa
   }
 }
 
-Activations Transformer::prepared(Workspace& space, int tokens, int64_t cols,
-                                  const Matrix& matrix) {
-  const Activations view = space.view(tokens, cols);
+Activations Transformer::prepared(Workspace& space, int tokens, int64_t cols, const Matrix& matrix,
+                                  bool alike) {
+  const Activations view = space.view(tokens, cols, alike);
   each(tokens, tokens > 4, [&](int token, int) { view.prepare(matrix.format, token); });
   return view;
 }
 
 void Transformer::attention(const ParleyLayer& layer, int index, float* x, int tokens,
-                            int64_t start, const ParleyCache& cache, bool last_alone) {
+                            const Places& places, bool last_alone) {
   const int64_t width = sizes_.width, inner = sizes_.heads * sizes_.head_dim;
   const int64_t inner_kv = sizes_.kv_heads * sizes_.head_dim;
   each(tokens, tokens > 4, [&](int token, int) {
     normalise(x + token * width, layer.attention_norm, 1, normed_.x() + token * width);
   });
-  const Activations in = prepared(normed_, tokens, width, layer.q);
+  const Activations in = prepared(normed_, tokens, width, layer.q, places.alike);
   const Product products[] = {{&layer.q, q_.data(), inner, false},
                               {&layer.k, k_.data(), inner_kv, false},
                               {&layer.v, v_.data(), inner_kv, false}};
   multiply(pool_, products, 3, in);
-  rotate_and_store(index, tokens, start, cache);
-  attend_all(index, tokens, start, cache);
-  Activations out = attended_.view(tokens, inner);
+  rotate_and_store(index, tokens, places);
+  attend_all(index, tokens, places);
+  Activations out = attended_.view(tokens, inner, places.alike);
   if (last_alone) {
-    out = out.last();
-    x += (tokens - 1) * width;
+    out = out.last(places.rows);
+    x += (tokens - places.rows) * width;
   }
   each(out.tokens, out.tokens > 4, [&](int token, int) { out.prepare(layer.o.format, token); });
   const Product back = {&layer.o, x, width, true};
   multiply(pool_, &back, 1, out);
 }
 
-void Transformer::rotate_and_store(int index, int tokens, int64_t start, const ParleyCache& cache) {
+void Transformer::rotate_and_store(int index, int tokens, const Places& places) {
   const int64_t dim = sizes_.head_dim, padded = padded_head(dim);
   const float scale = 1.0f / std::sqrt(static_cast<float>(dim));
   each(tokens, tokens > 4, [&](int token, int) {
-    const int64_t position = start + token;
+    const ParleyCache& cache = places.cache(token);
+    const int64_t position = places.position(token);
     const float *cos = sizes_.cos + position * dim, *sin = sizes_.sin + position * dim;
     for (int64_t head = 0; head < sizes_.heads; ++head) {
       const int64_t at = token * sizes_.heads + head;
@@ -176,7 +177,7 @@ void Transformer::rotate_and_store(int index, int tokens, int64_t start, const P
       float* key = k_.data() + (token * sizes_.kv_heads + head) * dim;
       const float* value = v_.data() + (token * sizes_.kv_heads + head) * dim;
       rotate(key, cos, sin, dim, 1.0f, key);
-      const int64_t row = (index * sizes_.kv_heads + head) * cache.capacity + position;
+      const int64_t row = (index * sizes_.kv_heads + head) * cache.capacity + places.at(token);
       if (cache.format == PARLEY_BF16) {
         store_head(key, dim, static_cast<uint16_t*>(cache.keys) + row * padded);
         store_head(value, dim, static_cast<uint16_t*>(cache.values) + row * padded);
@@ -190,43 +191,52 @@ void Transformer::rotate_and_store(int index, int tokens, int64_t start, const P
 
 namespace {
 
+// The first `count` positions of one head; `row` counts the heads of all layers.
+template <typename Cell>
+Span<Cell> span_of(const ParleyCache& cache, int64_t row, int64_t count, int64_t padded) {
+  const int64_t from = row * cache.capacity * padded;
+  return {static_cast<const Cell*>(cache.keys) + from, static_cast<const Cell*>(cache.values) + from,
+          count};
+}
+
 // The query heads of one key-value head, four, two or one at a time.
 template <typename Cell>
-void attend_group(const float* queries, int64_t group, const ParleyCache& cache, int64_t row,
-                  int64_t count, int64_t padded, float* scores, int64_t stride, float* out) {
-  const Cell* keys = static_cast<const Cell*>(cache.keys) + row * padded;
-  const Cell* values = static_cast<const Cell*>(cache.values) + row * padded;
+void attend_group(const float* queries, int64_t group, const Places& places, int64_t token,
+                  int64_t row, int64_t padded, float* scores, int64_t stride, float* out) {
+  Span<Cell> spans[2] = {{nullptr, nullptr, 0},
+                         span_of<Cell>(places.cache(token), row, places.at(token) + 1, padded)};
+  if (places.before > 0) spans[0] = span_of<Cell>(*places.shared, row, places.before, padded);
   int64_t g = 0;
   for (; g + 4 <= group; g += 4) {
-    attend<4>(queries + g * padded, keys, values, count, padded, scores, stride, out + g * padded);
+    attend<4>(queries + g * padded, spans, padded, scores, stride, out + g * padded);
   }
   for (; g + 2 <= group; g += 2) {
-    attend<2>(queries + g * padded, keys, values, count, padded, scores, stride, out + g * padded);
+    attend<2>(queries + g * padded, spans, padded, scores, stride, out + g * padded);
   }
   for (; g < group; ++g) {
-    attend<1>(queries + g * padded, keys, values, count, padded, scores, stride, out + g * padded);
+    attend<1>(queries + g * padded, spans, padded, scores, stride, out + g * padded);
   }
 }
 
 }  // namespace
 
-void Transformer::attend_all(int index, int tokens, int64_t start, const ParleyCache& cache) {
+void Transformer::attend_all(int index, int tokens, const Places& places) {
   const int64_t dim = sizes_.head_dim, padded = padded_head(dim), kv_heads = sizes_.kv_heads;
   const int64_t group = sizes_.heads / kv_heads;
   const int64_t per_thread = group * (sizes_.positions + padded);
-  const int64_t work = tokens * (start + tokens) * sizes_.heads * dim;
+  const int64_t work = tokens * (places.position(tokens - 1) + 1) * sizes_.heads * dim;
   each(static_cast<int>(tokens * kv_heads), work > kWorthWaking, [&](int item, int thread) {
-    const int64_t token = item / kv_heads, head = item % kv_heads;
-    const int64_t row = (index * kv_heads + head) * cache.capacity, count = start + token + 1;
+    // Tokens that see the same keys come one after the other.
+    const int64_t token = item % tokens, head = item / tokens, row = index * kv_heads + head;
     const int64_t first = token * sizes_.heads + head * group;
     const float* queries = turned_.data() + first * padded;
     float* scores = scores_.data() + thread * per_thread;
     float* out = scores + group * sizes_.positions;
-    if (cache.format == PARLEY_BF16) {
-      attend_group<uint16_t>(queries, group, cache, row, count, padded, scores, sizes_.positions,
+    if (places.own->format == PARLEY_BF16) {
+      attend_group<uint16_t>(queries, group, places, token, row, padded, scores, sizes_.positions,
                              out);
     } else {
-      attend_group<float>(queries, group, cache, row, count, padded, scores, sizes_.positions, out);
+      attend_group<float>(queries, group, places, token, row, padded, scores, sizes_.positions, out);
     }
     for (int64_t g = 0; g < group; ++g) {
       std::copy_n(out + g * padded, dim, attended_.x() + (first + g) * dim);
@@ -234,13 +244,13 @@ void Transformer::attend_all(int index, int tokens, int64_t start, const ParleyC
   });
 }
 
-void Transformer::mlp(const ParleyLayer& layer, float* x, int tokens) {
+void Transformer::mlp(const ParleyLayer& layer, float* x, int tokens, bool alike) {
   const int64_t width = sizes_.width, ffn = sizes_.ffn;
   each(tokens, tokens > 4, [&](int token, int) {
     normalise(x + token * width, layer.mlp_norm, 1, normed_.x() + token * width);
   });
-  const Activations in = prepared(normed_, tokens, width, layer.gate);
-  const Activations inner = inner_.view(tokens, ffn);
+  const Activations in = prepared(normed_, tokens, width, layer.gate, alike);
+  const Activations inner = inner_.view(tokens, ffn, alike);
   const Product gate = {&layer.gate, inner_.x(), ffn, false}, up = {&layer.up, up_.data(), ffn, false};
   // Whole groups of 32, so that a chunk can quantise what it made.
   const int64_t step = round_up(chunk_rows(layer.gate, pool_.threads()), kGroup);
