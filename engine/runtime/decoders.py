@@ -54,7 +54,7 @@ def stage_of(model: CsmModel) -> Stage:
     """
     stage = model.derived.get(_STAGE)
     if not isinstance(stage, Stage):
-        kernels = fused_kernels(model.config.depth, model.device, model.dtype)
+        kernels = fused_kernels(model.config, model.device, model.dtype, precision_of(model))
         frame = StaticFrame(fuse(model, kernels), kernels)
         runner = Graphs(frame) if model.device.type == "cuda" else Direct(frame)
         stage = model.derived[_STAGE] = Stage(frame, runner)

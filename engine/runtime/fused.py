@@ -18,9 +18,9 @@ from torch import Tensor, nn
 from engine.config import CsmConfig, TransformerConfig
 from engine.csm.model import CsmModel
 from engine.nn.transformer import Block, Transformer
-from engine.runtime.kernels import Kernels
+from engine.runtime.kernels import Kernels, Norm
 from engine.runtime.matrix import Matrix, bind
-from engine.runtime.precision import Precision, precision_of
+from engine.runtime.precision import Format, Precision, precision_of
 from engine.runtime.quantise import Stored, store
 
 STORED, DEPTH_TABLE = "stored", "depth_table"
@@ -33,10 +33,10 @@ _TABLE_ROWS_AT_ONCE = 8192
 class Layer:
     """One pre-norm block."""
 
-    attn_norm: Tensor
+    attn_norm: Norm
     qkv: Matrix
     out: Matrix
-    mlp_norm: Tensor
+    mlp_norm: Norm
     gate_up: Matrix
     down: Matrix
 
@@ -47,7 +47,7 @@ class Stack:
 
     config: TransformerConfig
     layers: tuple[Layer, ...]
-    norm: Tensor
+    norm: Norm
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -68,7 +68,7 @@ class Fused:
     text_table: Tensor
     audio_table: Tensor
     depth_table: Tensor
-    projection: Tensor
+    projection: Matrix
     backbone: Stack
     depth: Stack
     head: Matrix
@@ -127,7 +127,10 @@ def fuse(model: CsmModel, kernels: Kernels | None = None) -> Fused:
         stored = stored or stored_matrices(model, precision_of(model))
         table: Tensor | None = model.derived.pop(DEPTH_TABLE, None)
         table = depth_table(model) if table is None else table
-        bound = {name: bind(one, model.dtype, kernels) for name, one in stored.items()}
+        binder = bind if kernels is None else kernels.bind
+        bound = {name: binder(one, model.dtype) for name, one in stored.items()}
+        plain = Format.FP32 if model.dtype == torch.float32 else Format.BF16
+        projection = binder(Stored(plain, model.projection.weight.detach()), model.dtype)
     steps = model.config.codebooks - 1
     return Fused(
         config=model.config,
@@ -136,7 +139,7 @@ def fuse(model: CsmModel, kernels: Kernels | None = None) -> Fused:
         text_table=model.text_embedding.weight.detach(),
         audio_table=model.audio_embedding.weight.detach(),
         depth_table=table,
-        projection=model.projection.weight.detach(),
+        projection=projection,
         backbone=_stack(model.backbone, "backbone", bound),
         depth=_stack(model.depth, "depth", bound),
         head=bound["head"],
@@ -186,12 +189,13 @@ def _stack(stack: Transformer, name: str, bound: Mapping[str, Matrix]) -> Stack:
         own = f"{name}.{index}"
         layers.append(
             Layer(
-                attn_norm=block.attn_norm.scale.detach(),
+                attn_norm=Norm(block.attn_norm.scale.detach(), stack.config.norm_eps),
                 qkv=bound[f"{own}.qkv"],
                 out=bound[f"{own}.out"],
-                mlp_norm=block.mlp_norm.scale.detach(),
+                mlp_norm=Norm(block.mlp_norm.scale.detach(), stack.config.norm_eps),
                 gate_up=bound[f"{own}.gate_up"],
                 down=bound[f"{own}.down"],
             )
         )
-    return Stack(stack.config, tuple(layers), stack.norm.scale.detach())
+    norm = Norm(stack.norm.scale.detach(), stack.config.norm_eps)
+    return Stack(stack.config, tuple(layers), norm)

@@ -1,104 +1,195 @@
-"""The small operations between the products: fused where a card has Triton, else PyTorch's.
+"""The operations that a frame consists of: one protocol, in PyTorch and in Triton.
 
-Triton compiles when it is first used and needs more than its import to work (on Linux, a C compiler),
-so it is tried once, against PyTorch's numbers, and left alone when anything is wrong with it.
+``engine.runtime.plain`` has them in plain PyTorch, for every device; ``engine.runtime.triton_kernels``
+fuses each into one kernel, for cards with Triton. Triton compiles when it is first used and needs more
+than its import to work (on Linux, a C compiler), so it is tried once, against PyTorch's numbers, and
+left alone when anything is wrong with it.
+
+T is the rows of a batch: candidates for the same frame, each with a cache of its own.
 """
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from engine.config import TransformerConfig
+from engine.config import CsmConfig
 
-_TOLERANCE = 0.02
-"""Largest difference of the trial, whose numbers are about 1: a few roundings of bf16."""
+if TYPE_CHECKING:
+    from engine.runtime.matrix import Matrix
+    from engine.runtime.precision import Precision
+    from engine.runtime.quantise import Stored
+
+MOST_CANDIDATES = 64
+"""Ids looked at per code; more (``top_k`` above 50, or all) are drawn by PyTorch."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Norm:
+    """An RMS norm: its scale (D,) and epsilon."""
+
+    scale: Tensor
+    eps: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Drawing:
+    """What is drawn from, and into: buffers, so that a captured frame finds them again.
+
+    Attributes:
+        noise: (T, K, C) exponential noise of the next frame, by rank.
+        temperature: (2,) fp32, of codebook 0 and of the others.
+        last_kept: (1,) int64, the rank up to which codes are drawn, ties with it too.
+        ranks: (C,) fp32, 0 for the candidates and -inf beyond them.
+        mask: (V,) fp32, -inf for the ids that the codec lacks.
+        first_mask: (V,) ``mask`` for codebook 0, with -inf for code 0 where the line must go on.
+        codes: (T, K) int64.
+        ending: (T,) int64, 1 once codebook 0 said that the line ends: the rest is greedy then.
+        out: (T, K + 1) int64, codes and 1 when they end the line.
+        codec_codes: ids that the codec has.
+    """
+
+    noise: Tensor
+    temperature: Tensor
+    last_kept: Tensor
+    ranks: Tensor
+    mask: Tensor
+    first_mask: Tensor
+    codes: Tensor
+    ending: Tensor
+    out: Tensor
+    codec_codes: int
+
+
+def drawing_buffers(config: CsmConfig, rows: int, device: torch.device) -> Drawing:
+    """For as many candidates as a captured frame looks at."""
+    books, vocab, whole = config.codebooks, config.audio_vocab, torch.int64
+    count = min(vocab, MOST_CANDIDATES)
+    mask = torch.zeros(vocab, device=device)
+    mask[config.mimi.codebook_size :] = -torch.inf
+    return Drawing(
+        noise=torch.ones(rows, books, count, device=device),
+        temperature=torch.ones(2, device=device),
+        last_kept=torch.zeros(1, device=device, dtype=whole),
+        ranks=torch.zeros(count, device=device),
+        mask=mask,
+        first_mask=mask.clone(),
+        codes=torch.zeros(rows, books, device=device, dtype=whole),
+        ending=torch.zeros(rows, device=device, dtype=whole),
+        out=torch.zeros(rows, books + 1, device=device, dtype=whole),
+        codec_codes=config.mimi.codebook_size,
+    )
 
 
 class Kernels(Protocol):
-    """What ``engine.runtime.triton_kernels`` offers."""
+    """Nothing in them looks at a number from Python; tensors are contiguous."""
 
-    def attend(
-        self, qkv: Tensor, cos: Tensor, sin: Tensor, kv: Tensor, place: int, heads: int
-    ) -> Tensor:
-        """Attention of one new position, see there."""
+    def bind(self, stored: Stored, dtype: torch.dtype) -> Matrix:
+        """``stored`` in the layout that the products below read, for activations of ``dtype``."""
         ...
 
-    def silu_mul(self, both: Tensor) -> Tensor:
-        """``silu(gate) * up``."""
+    def embed(self, codes: Tensor, table: Tensor, hidden: Tensor, before: Tensor) -> Tensor:
+        """Frames (T, K) to the sums of their rows of ``table`` (T, D); copies hidden into before."""
         ...
 
-    def int8_product(self, x: Tensor, weight: Tensor, scales: Tensor) -> Tensor:
-        """``x @ weight.T * scales``."""
+    def product(self, x: Tensor, matrix: Matrix, norm: Norm | None = None) -> Tensor:
+        """``norm(x) @ matrix.T``: (T, M) → (T, N)."""
+        ...
+
+    def product_add(self, base: Tensor, x: Tensor, matrix: Matrix) -> None:
+        """Add ``x @ matrix.T`` to ``base`` (T, N) in place."""
+        ...
+
+    def gated(self, x: Tensor, matrix: Matrix, norm: Norm) -> Tensor:
+        """``silu(gate) * up`` of the two halves of ``norm(x) @ matrix.T``: (T, M) → (T, N / 2)."""
+        ...
+
+    def spot(self, position: Tensor, bucket: int) -> Any:
+        """What ``far`` needs to know of ``position`` (1,), which is below ``bucket``."""
+        ...
+
+    def far(self, qkv: Tensor, cache: Tensor, spot: Any) -> Tensor:
+        """Attention in the backbone, of one new position that it writes into the cache.
+
+        Args:
+            qkv: (T, (H + 2 Hkv) · d), not rotated yet.
+            cache: (2, T, Hkv, S, d).
+            spot: from ``spot``.
+
+        Returns:
+            (T, H · d).
+        """
+        ...
+
+    def near(self, qkv: Tensor, cache: Tensor, place: int) -> Tensor:
+        """The same in the depth decoder, at a position known beforehand."""
+        ...
+
+    def start(self, qkv: Tensor, cache: Tensor, *, last: bool) -> Tensor:
+        """The same for the depth decoder's positions 0 and 1 together.
+
+        Args:
+            qkv: (2 T, ...), position 0 of all rows first.
+            cache: as in ``far``.
+            last: only position 1 is wanted.
+
+        Returns:
+            (2 T, H · d), or (T, H · d) where ``last``.
+        """
+        ...
+
+    def pick(self, logits: Tensor, drawing: Drawing, book: int, table: Tensor) -> Tensor | None:
+        """Draw ``book`` from logits (T, V); codebooks in order, from 0 on.
+
+        Returns:
+            (T, d) rows of ``table`` for the drawn codes; None after the last codebook.
+        """
+        ...
+
+    def finish(self, x: Tensor, norm: Norm, hidden: Tensor, position: Tensor) -> None:
+        """``norm(x)`` (T, D) into ``hidden``; ``position`` (1,) moves on by one."""
         ...
 
 
 def fused_kernels(
-    config: TransformerConfig, device: torch.device, dtype: torch.dtype
+    config: CsmConfig,
+    device: torch.device,
+    dtype: torch.dtype,
+    precision: Precision | None = None,
+    rows: int = 1,
 ) -> Kernels | None:
-    """The fused kernels for a depth decoder, or None where they cannot be used."""
-    size = config.head_dim
-    if device.type != "cuda" or size & (size - 1):
+    """The fused kernels for a model, or None where they cannot be used.
+
+    Args:
+        config: its sizes.
+        device: where it is.
+        dtype: of activations.
+        precision: of the matrices; None for that of ``dtype``.
+        rows: T.
+
+    Raises:
+        torch.OutOfMemoryError: when even one matrix more does not fit.
+    """
+    if device.type != "cuda" or not suits(config):
         return None
     try:
-        from engine.runtime import triton_kernels
-    except ImportError:
-        return None
-    kernels: Any = triton_kernels
-    try:
-        agree = trial(kernels, config, device, dtype)
+        from engine.runtime.kernel_trial import trial
+        from engine.runtime.triton_kernels import TritonKernels
+
+        with torch.cuda.device(device), torch.inference_mode():
+            kernels = TritonKernels(config, device)
+            agree = trial(kernels, config, device, dtype, precision, rows)
+    except torch.OutOfMemoryError:
+        raise
     except Exception:  # noqa: BLE001 - whatever is wrong with it, PyTorch does the same
         return None
     return kernels if agree else None
 
 
-def trial(
-    kernels: Kernels, config: TransformerConfig, device: torch.device, dtype: torch.dtype
-) -> bool:
-    """Whether ``kernels`` compute what PyTorch computes, at this model's sizes."""
-    noise = torch.Generator(device).manual_seed(0)
-
-    def random(*shape: int) -> Tensor:
-        return torch.randn(shape, device=device, generator=noise).to(dtype)
-
-    heads, kv_heads, size = config.heads, config.kv_heads, config.head_dim
-    kv = random(2, kv_heads, config.max_positions, size)
-    same = True
-    for place in (1, 2, config.max_positions - 1):
-        qkv = random(1, (heads + 2 * kv_heads) * size)
-        angles = torch.rand(size // 2, device=device, generator=noise)
-        cos = torch.cat((angles.cos(), angles.cos()))
-        sin = torch.cat((-angles.sin(), angles.sin()))
-        mine = kv.clone()
-        got = kernels.attend(qkv, cos, sin, mine, place, heads)
-        expected, theirs = attended(qkv, cos, sin, kv, place, heads)
-        same &= bool(torch.allclose(got, expected, atol=_TOLERANCE, rtol=_TOLERANCE))
-        same &= bool(torch.allclose(mine, theirs, atol=_TOLERANCE, rtol=_TOLERANCE))
-    codes = torch.arange(35 * config.width, device=device).view(35, -1) % 255 - 127
-    scales, x = random(35).abs() / 127, random(2, config.width)
-    product = x.float() @ codes.float().t() * scales.float()
-    got = kernels.int8_product(x, codes.to(torch.int8), scales).float()
-    same &= bool(((got - product).abs() <= _TOLERANCE * product.abs().amax()).all())
-    both = random(2, 2 * config.ffn)
-    gate, up = both.chunk(2, dim=-1)
-    fused = kernels.silu_mul(both)
-    return same and bool(torch.allclose(fused, F.silu(gate) * up, atol=_TOLERANCE, rtol=_TOLERANCE))
-
-
-def attended(
-    qkv: Tensor, cos: Tensor, sin: Tensor, kv: Tensor, place: int, heads: int
-) -> tuple[Tensor, Tensor]:
-    """What ``attend`` should give, and the cache afterwards, in PyTorch."""
-    kv_heads, size = kv.shape[1], kv.shape[3]
-    rows = qkv.view(-1, size)
-    turned = (rows * cos + rows.roll(size // 2, -1) * sin).to(qkv.dtype)
-    after = kv.clone()
-    after[0, :, place] = turned[heads : heads + kv_heads]
-    after[1, :, place] = rows[heads + kv_heads :]
-    queries = turned[:heads].view(1, kv_heads, -1, size)
-    known = after[:, :, : place + 1]
-    out = F.scaled_dot_product_attention(queries, known[:1], known[1:])
-    return out.reshape(1, -1), after
+def suits(config: CsmConfig) -> bool:
+    """Whether the fused kernels can have these sizes: they work in powers of two."""
+    sizes = (config.backbone.head_dim, config.depth.head_dim)
+    return all(size >= 8 and size & (size - 1) == 0 for size in sizes) and config.codebooks > 1

@@ -6,14 +6,12 @@ needs torch.compile), and its int4 ends in the same kernels of PyTorch that are 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, Protocol
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from engine.runtime.kernels import Kernels
 from engine.runtime.precision import Format
 from engine.runtime.quantise import Stored
 
@@ -36,17 +34,15 @@ class Matrix(Protocol):
         ...
 
 
-def bind(stored: Stored, dtype: torch.dtype, kernels: Kernels | None = None) -> Matrix:
-    """The product for ``stored``, for activations of ``dtype``, with fused kernels where there are.
+def bind(stored: Stored, dtype: torch.dtype) -> Matrix:
+    """The product of PyTorch for ``stored``, for activations of ``dtype``.
 
     Where there is no kernel for the format, the weights are unpacked here, once: the numbers are the
     same, and no slower than weights that were never quantised.
     """
     device = stored.weight.device
-    if stored.format is Format.INT8 and kernels is not None:
-        return _Int8(stored, dtype, kernels.int8_product)
     if stored.format is Format.INT8 and _has("_weight_int8pack_mm", device):
-        product = _Int8(stored, dtype, torch.ops.aten._weight_int8pack_mm)
+        product = _Int8(stored, dtype)
         if _works(product, stored, dtype):
             return product
     if stored.format is Format.INT4:
@@ -96,15 +92,10 @@ class _OneDnn:
 class _Int8:
     """One scale per row."""
 
-    def __init__(
-        self,
-        stored: Stored,
-        dtype: torch.dtype,
-        product: Callable[[Tensor, Tensor, Tensor], Tensor],
-    ) -> None:
+    def __init__(self, stored: Stored, dtype: torch.dtype) -> None:
         assert stored.scales is not None
         self._weight, self._scales = stored.weight, stored.scales.to(dtype)
-        self._product = product
+        self._product: Any = torch.ops.aten._weight_int8pack_mm
 
     def __call__(self, x: Tensor) -> Tensor:
         if x.shape[0] <= _FEW_ROWS:

@@ -55,7 +55,7 @@ class Forced(Pace):
 
 def running_ahead(model: CsmModel, sampling: Sampling, seed: int) -> Decoder:
     """The decoder of a card, on the processor, with a stage of its own."""
-    kernels = fused_kernels(model.config.depth, model.device, model.dtype)
+    kernels = fused_kernels(model.config, model.device, model.dtype)
     frame = StaticFrame(fuse(model, kernels), kernels)
     return StaticDecoder(Stage(frame, Direct(frame, runs_ahead=True)), sampling, seed)
 

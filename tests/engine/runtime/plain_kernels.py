@@ -1,31 +1,73 @@
-"""PyTorch in the shape of the fused kernels, so that their place in a frame is tested on any machine."""
+"""PyTorch in the place of the fused kernels, with an error that can be asked for."""
 
 from __future__ import annotations
 
-import torch.nn.functional as F
+import torch
 from torch import Tensor
 
-from engine.runtime.kernels import attended
+from engine.config import CsmConfig
+from engine.runtime.kernels import Drawing, Norm
+from engine.runtime.matrix import Matrix
+from engine.runtime.plain import PlainKernels, Spot
+
+CPU = torch.device("cpu")
 
 
-class Plain:
-    """With an error that can be asked for."""
+class Wrong(PlainKernels):
+    """Right in everything but one thing."""
 
-    def __init__(self, wrong: str = "") -> None:
+    def __init__(self, config: CsmConfig, wrong: str, dtype: torch.dtype = torch.float32) -> None:
+        super().__init__(config, CPU, dtype)
         self.wrong = wrong
 
-    def attend(
-        self, qkv: Tensor, cos: Tensor, sin: Tensor, kv: Tensor, place: int, heads: int
-    ) -> Tensor:
-        out, after = attended(qkv, cos, sin, kv, place, heads)
-        if self.wrong != "cache":
-            kv.copy_(after)
-        return out.flip(-1) if self.wrong == "attention" else out
+    def embed(self, codes: Tensor, table: Tensor, hidden: Tensor, before: Tensor) -> Tensor:
+        out = super().embed(codes, table, hidden, before)
+        if self.wrong == "before":
+            before.zero_()
+        return out * 2 if self.wrong == "embed" else out
 
-    def silu_mul(self, both: Tensor) -> Tensor:
-        gate, up = both.chunk(2, dim=-1)
-        return F.silu(up) * gate if self.wrong == "silu" else F.silu(gate) * up
+    def product(self, x: Tensor, matrix: Matrix, norm: Norm | None = None) -> Tensor:
+        if self.wrong == "norm" and norm is not None:
+            norm = Norm(norm.scale, 1.0)
+        return super().product(x, matrix, norm)
 
-    def int8_product(self, x: Tensor, weight: Tensor, scales: Tensor) -> Tensor:
-        product = F.linear(x, weight.to(x.dtype)) * scales
-        return product + scales.amax() * 1000 if self.wrong == "int8" else product
+    def product_add(self, base: Tensor, x: Tensor, matrix: Matrix) -> None:
+        if self.wrong == "residual":
+            base.zero_()
+        super().product_add(base, x, matrix)
+
+    def gated(self, x: Tensor, matrix: Matrix, norm: Norm) -> Tensor:
+        out = super().gated(x, matrix, norm)
+        return out.roll(1, -1) if self.wrong == "gate" else out
+
+    def far(self, qkv: Tensor, cache: Tensor, spot: Spot) -> Tensor:
+        if self.wrong == "position":
+            spot = self.spot(spot.position.clamp_min(1) - 1, spot.bucket)
+        return super().far(qkv, cache, spot)
+
+    def near(self, qkv: Tensor, cache: Tensor, place: int) -> Tensor:
+        before = cache.clone()
+        out = super().near(qkv, cache, place)
+        if self.wrong == "cache":
+            cache.copy_(before)
+        return out
+
+    def start(self, qkv: Tensor, cache: Tensor, *, last: bool) -> Tensor:
+        return super().start(qkv.flip(0) if self.wrong == "start" else qkv, cache, last=last)
+
+    def pick(self, logits: Tensor, drawing: Drawing, book: int, table: Tensor) -> Tensor | None:
+        row = super().pick(logits, drawing, book, table)
+        if self.wrong == "code":
+            drawing.codes[:, book] += 1
+        return None if row is None else -row if self.wrong == "row" else row
+
+    def finish(self, x: Tensor, norm: Norm, hidden: Tensor, position: Tensor) -> None:
+        super().finish(x, norm, hidden, position)
+        if self.wrong == "move":
+            position.add_(1)
+
+
+WAYS_TO_BE_WRONG = (
+    *("embed", "before", "norm", "residual", "gate", "position", "cache", "start", "code", "row"),
+    "move",
+)

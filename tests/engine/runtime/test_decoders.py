@@ -12,18 +12,16 @@ from engine.runtime.decoder import Decoder
 from engine.runtime.eager import EagerDecoder
 from engine.runtime.fused import fuse
 from engine.runtime.graphs import Direct, Stage
-from engine.runtime.kernels import Kernels
 from engine.runtime.static import StaticFrame
 from engine.types import Sampling
 from tests.engine.decoder_rules import DecoderRules
-from tests.engine.runtime.plain_kernels import Plain
 
 
-def stage(model: CsmModel, *, runs_ahead: bool, kernels: Kernels | None = None) -> Stage:
+def stage(model: CsmModel, *, runs_ahead: bool) -> Stage:
     """The model's one stage, as ``engine.runtime.decoders`` keeps it."""
     known = model.derived.get("tested")
     if known is None:
-        frame = StaticFrame(fuse(model, kernels), kernels)
+        frame = StaticFrame(fuse(model))
         known = model.derived["tested"] = Stage(frame, Direct(frame, runs_ahead=runs_ahead))
     return known
 
@@ -48,13 +46,6 @@ class TestStatic(DecoderRules):
 class TestStaticAhead(DecoderRules):
     def make(self, model: CsmModel, sampling: Sampling, seed: int) -> StaticDecoder:
         return StaticDecoder(stage(model, runs_ahead=True), sampling, seed)
-
-
-class TestStaticWithFusedKernels(DecoderRules):
-    """Their place in the frame; what they compute is tested in ``test_kernels``."""
-
-    def make(self, model: CsmModel, sampling: Sampling, seed: int) -> StaticDecoder:
-        return StaticDecoder(stage(model, runs_ahead=True, kernels=Plain()), sampling, seed)
 
 
 @pytest.mark.skipif(bool(reason()), reason="the compiled engine is not built")

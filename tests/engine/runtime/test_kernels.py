@@ -1,4 +1,4 @@
-"""The fused kernels, in Triton's interpreter where it is installed; what happens where it is not."""
+"""The fused kernels: their trial, their numbers in Triton's interpreter, their machine code."""
 
 from __future__ import annotations
 
@@ -12,28 +12,34 @@ from typing import Any
 import pytest
 import torch
 
-from engine.config import CSM_1B, CSM_NANO, tiny
-from engine.runtime.kernels import fused_kernels, trial
-from tests.engine.runtime.plain_kernels import Plain
+from engine.config import tiny
+from engine.runtime.kernel_trial import trial
+from engine.runtime.kernels import fused_kernels
+from engine.runtime.precision import Precision
+from tests.engine.runtime.plain_kernels import CPU, WAYS_TO_BE_WRONG, Wrong
 
-CPU = torch.device("cpu")
 ROOT = Path(__file__).resolve().parents[3]
+NEEDS_TRITON = pytest.mark.skipif(importlib.util.find_spec("triton") is None, reason="needs triton")
 
 
-@pytest.mark.parametrize("config", [CSM_1B.depth, CSM_NANO.depth], ids=["csm-1b", "csm-nano"])
-def test_the_trial_accepts_what_is_right(config) -> None:
+@pytest.fixture(autouse=True)
+def _one_thread() -> None:
     torch.set_num_threads(1)
-    assert trial(Plain(), config, CPU, torch.bfloat16)
 
 
-@pytest.mark.parametrize("wrong", ["cache", "attention", "silu", "int8"])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("precision", [None, Precision.INT8, Precision.INT4])
+def test_the_trial_accepts_what_is_right(dtype: torch.dtype, precision: Precision | None) -> None:
+    assert trial(Wrong(tiny(), "", dtype), tiny(), CPU, dtype, precision, rows=2)
+
+
+@pytest.mark.parametrize("wrong", WAYS_TO_BE_WRONG)
 def test_the_trial_finds_what_is_wrong(wrong: str) -> None:
-    torch.set_num_threads(1)
-    assert not trial(Plain(wrong), CSM_NANO.depth, CPU, torch.float32)
+    assert not trial(Wrong(tiny(), wrong), tiny(), CPU, torch.float32, rows=2)
 
 
 def test_there_are_none_on_a_cpu() -> None:
-    assert fused_kernels(tiny().depth, CPU, torch.float32) is None
+    assert fused_kernels(tiny(), CPU, torch.float32) is None
 
 
 def test_what_fails_in_triton_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -42,23 +48,28 @@ def test_what_fails_in_triton_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> 
             raise RuntimeError("Failed to find C compiler")
 
     monkeypatch.setitem(sys.modules, "engine.runtime.triton_kernels", Broken())
-    monkeypatch.setattr("engine.runtime.triton_kernels", Broken(), raising=False)
-    assert fused_kernels(tiny().depth, torch.device("cuda"), torch.float32) is None
+    assert fused_kernels(tiny(), torch.device("cuda"), torch.float32) is None
 
 
-@pytest.mark.skipif(importlib.util.find_spec("triton") is None, reason="needs triton")
-@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
-def test_triton_computes_what_pytorch_does(dtype: str) -> None:
-    """In a process of its own: the interpreter must be chosen before Triton is imported."""
-    code = (
-        "import torch; torch.set_num_threads(1)\n"
-        "from engine.config import CSM_NANO, tiny\n"
-        "from engine.runtime import kernels, triton_kernels\n"
-        "for config in (CSM_NANO.depth, tiny().depth):\n"
-        f"    assert kernels.trial(triton_kernels, config, torch.device('cpu'), torch.{dtype})\n"
-    )
-    environment = {**os.environ, "TRITON_INTERPRET": "1"}
+@NEEDS_TRITON
+@pytest.mark.parametrize("cases", ["trial", "draws", "frames"])
+def test_triton_computes_what_pytorch_does(cases: str) -> None:
+    _run("tests.engine.runtime.interpreted", cases, TRITON_INTERPRET="1")
+
+
+@NEEDS_TRITON
+def test_machine_code_for_a_card_that_is_not_there() -> None:
+    """Nothing spills, weights are read 16 bytes at a time and all asked for at once."""
+    _run("tests.engine.runtime.compiled", "--check")
+
+
+def _run(module: str, *arguments: str, **environment: str) -> None:
+    """In a process of its own: Triton is told before it is imported what to do."""
     done = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True
+        [sys.executable, "-m", module, *arguments],
+        cwd=ROOT,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
     )
-    assert done.returncode == 0, done.stderr[-2000:]
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]

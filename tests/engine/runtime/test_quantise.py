@@ -24,7 +24,6 @@ from engine.runtime.precision import (
 from engine.runtime.quantise import Stored, store
 from engine.types import Sampling
 from tests.engine.decoder_cases import TEXT, frames, random_model
-from tests.engine.runtime.plain_kernels import Plain
 from tests.engine.runtime.test_decoders import static_decoder
 
 CPU = torch.device("cpu")
@@ -68,12 +67,11 @@ def test_what_does_not_suit_int4_is_int8(shape: tuple[int, int]) -> None:
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("wanted", list(Format))
 @pytest.mark.parametrize("rows", [1, 2, 40])
-@pytest.mark.parametrize("kernels", [None, Plain()], ids=["pytorch", "fused"])
 def test_a_product_is_that_of_the_stored_numbers(
-    dtype: torch.dtype, wanted: Format, rows: int, kernels: Plain | None
+    dtype: torch.dtype, wanted: Format, rows: int
 ) -> None:
     stored = store(weights(48, 128, dtype), wanted)
-    product = bind(stored, dtype, kernels)
+    product = bind(stored, dtype)
     x = torch.randn(rows, 128, generator=torch.Generator().manual_seed(1)).to(dtype)
     base = torch.randn(rows, 48, generator=torch.Generator().manual_seed(2)).to(dtype)
     expected = x.double() @ stored.dense(torch.float32).double().t()
