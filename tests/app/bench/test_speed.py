@@ -91,3 +91,9 @@ def test_what_was_left_out_and_the_profile_are_told() -> None:
 def test_without_a_peer_there_is_no_ratio() -> None:
     text = speed_table(RESULT | {"rows": [ROW | {"ratios": {}}], "profile": [], "left_out": []})
     assert " x " not in text
+
+
+def test_a_card_is_told_to_a_hundredth_of_a_millisecond() -> None:
+    row = ROW | {"frame_ms_p50": 2.614, "frame_ms_p99": 31.26, "first_audio_ms": 9.876}
+    text = speed_table(RESULT | {"rows": [row]})
+    assert "  2.61  31.3 " in text and " 9.88 " in text
