@@ -71,7 +71,7 @@ class Settings(BaseModel):
     """Longest turn of the user, in seconds."""
 
     candidates: int = Field(default=1, ge=1, le=4)
-    """Readings that the engine makes of a line to choose the best from, where there is time; 1 is one."""
+    """Readings made of a line together, to speak the likeliest, where there is time; csm-nano has one."""
 
     microphone: str = ""
     """The microphone's name; empty is the system's choice."""

@@ -11,6 +11,8 @@ _LETTERS_A_SECOND = 14.0
 _SPARE = 1.3
 _LEAST_S = 1.0
 """Sound that must be left when the choice is made."""
+_ONE_MORE = 0.5
+"""What each further reading adds to the time of one, until it was timed: they are drawn in step."""
 
 
 class Ahead:
@@ -21,7 +23,7 @@ class Ahead:
 
     def __init__(self, most: int, clock: Callable[[], float] = time.perf_counter) -> None:
         self._most, self._clock = most, clock
-        self._rtf = 0.0  # time that a second of one reading takes; 0 while none was timed
+        self._rtf = dict[int, float]()  # of lines, by how many readings were made
         self._made_s = 0.0
         self._first_s: float | None = None
 
@@ -34,7 +36,8 @@ class Ahead:
         if self._most <= 1 or self._first_s is None or not self._rtf:
             return 1
         left_s = self._made_s - (self._clock() - self._first_s)
-        needed_s = len(text) / _LETTERS_A_SECOND * self._rtf * self._most * _SPARE
+        rtf = self._rtf.get(self._most) or self._rtf[1] * (1 + _ONE_MORE * (self._most - 1))
+        needed_s = len(text) / _LETTERS_A_SECOND * rtf * _SPARE
         return self._most if left_s - needed_s >= _LEAST_S else 1
 
     def made(self, line: SpokenLine, candidates: int) -> None:
@@ -44,4 +47,4 @@ class Ahead:
         if self._first_s is None:
             self._first_s = self._clock() - line.elapsed_s + line.first_audio_s
         self._made_s += line.audio_s
-        self._rtf = line.elapsed_s / line.audio_s / candidates
+        self._rtf[candidates] = line.elapsed_s / line.audio_s

@@ -29,6 +29,8 @@ def parser() -> argparse.ArgumentParser:
     nano.add_argument("--only", choices=PARTS, action="append", help="judge this part (repeatable)")
     nano.add_argument("--samples", type=Path, help="folder for sounds, pictures and every line")
     nano.add_argument("--precision", default="auto", help="that csm-nano speaks in")
+    nano.add_argument("--candidates", type=int, default=1, help="readings to choose from (1)")
+    nano.add_argument("--temperature", type=float, help="that codes are drawn at (csm-nano's own)")
     quality = commands.add_parser("precision", help="what a precision costs in quality")
     quality.add_argument("--model", metavar="DIR|NAME", help="model folder (csm-nano's)")
     quality.add_argument("--precision", default="int8,int4", help="those under test (int8,int4)")
@@ -61,7 +63,13 @@ def _nano(wanted: argparse.Namespace) -> tuple[dict[str, Any], Iterator[str]]:
     if wanted.samples is not None:
         wanted.samples.mkdir(parents=True, exist_ok=True)
     options = Options(
-        wanted.assets, wanted.only or PARTS, wanted.limit, wanted.samples, wanted.precision
+        wanted.assets,
+        wanted.only or PARTS,
+        wanted.limit,
+        wanted.samples,
+        wanted.precision,
+        wanted.candidates,
+        wanted.temperature,
     )
     report = judge_nano(options, _tell)
     return report, table(report)

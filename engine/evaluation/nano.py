@@ -28,7 +28,7 @@ from engine.evaluation.speech import (
 )
 from engine.training.espeak import Espeak, EspeakVoice
 from engine.training.speech import ASSISTANTS, USERS, render
-from engine.types import FloatArray
+from engine.types import FloatArray, Sampling
 from engine.voice import load_voice
 
 PARTS: Final = ("whisper", "csm", "llm")
@@ -60,13 +60,19 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What to judge, from where, and where to leave samples."""
+    """What to judge, from where, and where to leave samples.
+
+    csm-nano speaks the best of ``candidates`` readings, drawn at a ``temperature`` of its own or at this
+    one, which also holds for the depth decoder.
+    """
 
     assets: Path
     parts: Sequence[str] = PARTS
     limit: int | None = None
     samples: Path | None = None
     precision: str = "auto"
+    candidates: int = 1
+    temperature: float | None = None
 
 
 def judge_nano(options: Options, progress: Progress) -> dict[str, Any]:
@@ -142,6 +148,8 @@ def _judge_speech(
 
     folder = _present(options.assets / "nano" / "csm")
     engine = SpeechEngine.load(folder, precision=options.precision, threads=1)
+    if options.temperature is not None:
+        engine.sampling = Sampling(options.temperature)
     rate_hz = engine.sample_rate_hz
     cast = speakers(options.assets, espeak)
     prompts = {
@@ -155,7 +163,7 @@ def _judge_speech(
     for speaker in cast:
         name = speaker.voice.name
         scores: list[LineScore] = []
-        for line in speak_lines(engine, speaker, sentences):
+        for line in speak_lines(engine, speaker, sentences, candidates=options.candidates):
             scores.append(score_line(line, hear, rate_hz, prompts))
             _keep_sample(options.samples, line, len(scores), rate_hz)
             if len(scores) % 20 == 0:
@@ -163,7 +171,7 @@ def _judge_speech(
         alone += scores
         voices[name] = asdict(summarise(scores))
         user = _renderer(espeak, EspeakVoice(USERS[0]))
-        after_user = speak_lines(engine, speaker, sentences[:USER_LINES], user)
+        after_user = speak_lines(engine, speaker, sentences[:USER_LINES], user, options.candidates)
         answers += [score_line(line, hear, rate_hz, prompts) for line in after_user]
         progress(f"{name}: {min(USER_LINES, len(sentences))} more after a user's line")
     if options.samples is not None:

@@ -121,7 +121,11 @@ class SpeechReport:
 
 
 def speak_lines(
-    engine: SpeechEngine, speaker: Speaker, sentences: Sequence[str], user: Render | None = None
+    engine: SpeechEngine,
+    speaker: Speaker,
+    sentences: Sequence[str],
+    user: Render | None = None,
+    candidates: int = 1,
 ) -> Iterator[Line]:
     """Say each sentence in a conversation of its own.
 
@@ -131,6 +135,7 @@ def speak_lines(
         sentences: what is said.
         user: says the sentence before, as somebody else's line in the same conversation; the
             model then speaks with that sound in its context.
+        candidates: readings of each line, the best of which is spoken.
     """
     for index, text in enumerate(sentences):
         conversation = engine.conversation(speaker.voice, seed=index)
@@ -138,7 +143,7 @@ def speak_lines(
             other = 1 - min(speaker.voice.prompt.speaker, 1)
             said = sentences[index - 1]
             conversation.add(Segment(speaker=other, text=said, audio=user(said)))
-        frames = [frame.samples for frame in conversation.speak(text)]
+        frames = [frame.samples for frame in conversation.speak(text, candidates=candidates)]
         report = conversation.report
         assert report is not None, "a line that was spoken has a report"
         reference = speaker.render(text)

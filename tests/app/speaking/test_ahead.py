@@ -17,9 +17,9 @@ def line(audio_s: float, elapsed_s: float) -> SpokenLine:
 @pytest.mark.parametrize(
     ("most", "audio_s", "elapsed_s", "later_s", "wanted"),
     [
-        (3, 4.0, 0.4, 0.0, 3),  # 3.6 s ahead, 0.8 s needed
+        (3, 4.0, 0.4, 0.0, 3),  # 3.6 s ahead, half a second needed
         (3, 4.0, 0.4, 1.6, 3),
-        (3, 4.0, 0.4, 2.0, 1),  # 1.6 s ahead would leave less than a second
+        (3, 4.0, 0.4, 2.2, 1),  # 1.4 s ahead would leave less than a second
         (3, 4.0, 2.0, 0.0, 1),  # too slow for it
         (1, 4.0, 0.4, 0.0, 1),
     ],
@@ -39,11 +39,15 @@ def test_only_where_the_loudspeaker_is_far_behind(
     assert ahead.candidates(TEXT) == 1
 
 
-def test_the_time_of_several_readings_is_that_of_one_each() -> None:
-    now_s = [10.0]
-    ahead = Ahead(2, lambda: now_s[0])
-    ahead.made(line(10.0, 4.0), candidates=2)
+@pytest.mark.parametrize(("elapsed_s", "wanted"), [(4.0, 2), (100.0, 1)])
+def test_once_several_readings_were_made_their_own_time_counts(
+    elapsed_s: float, wanted: int
+) -> None:
+    ahead = Ahead(2, lambda: 10.0)
+    ahead.made(line(10.0, 1.0), candidates=1)
     assert ahead.candidates(TEXT) == 2
+    ahead.made(line(10.0, elapsed_s), candidates=2)
+    assert ahead.candidates(TEXT) == wanted
 
 
 def test_a_line_of_no_sound_tells_nothing() -> None:

@@ -46,7 +46,8 @@ class FakeConversation:
     def add(self, segment: Segment) -> None:
         self.added.append(segment)
 
-    def speak(self, text: str) -> Iterator[PcmFrame]:
+    def speak(self, text: str, candidates: int) -> Iterator[PcmFrame]:
+        self.candidates = candidates
         sound = tone(self._frames, 200.0)
         for index in range(self._frames):
             yield PcmFrame(sound[index * FRAME : (index + 1) * FRAME], index)
@@ -115,6 +116,13 @@ def test_user_line_comes_first_as_somebody_else() -> None:
     assert [(s.speaker, s.text) for s in second] == [(1, "one two")]
     assert second[0].audio is not None
     assert len(second[0].audio) == len("one two") * FRAME
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_as_many_candidates_as_asked_for(count: int) -> None:
+    engine = FakeEngine(10)
+    lines(engine, ["one two"], candidates=count)
+    assert engine.conversations[0].candidates == count
 
 
 def test_summary_and_its_table() -> None:
