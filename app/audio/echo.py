@@ -102,6 +102,11 @@ class NoEcho:
         return 0.0
 
     @property
+    def unexplained_db(self) -> float:
+        """There is no echo beside which anything could stand out."""
+        return 0.0
+
+    @property
     def erle_db(self) -> float | None:
         """There is no echo to measure."""
         return None
@@ -204,6 +209,15 @@ class WebRtcEcho:
     def explained(self) -> float:
         """How much of the last 450 ms of the microphone the loudspeaker explains, 0 to 1."""
         return self._gate.explained()
+
+    @property
+    def unexplained_db(self) -> float:
+        """How much the last block stands out of what is usually left of an echo (``LeftOver``).
+
+        0 where there is none, and while a remembered room is on trial.
+        """
+        sure = self._trial is None and self._measure.expects_echo
+        return self._linear.unexplained_db if sure else 0.0
 
     @property
     def erle_db(self) -> float | None:

@@ -66,6 +66,11 @@ class RememberingEcho:
         return self._echo.explained()
 
     @property
+    def unexplained_db(self) -> float:
+        """How much the last block stands out of what is usually left of the echo."""
+        return self._echo.unexplained_db
+
+    @property
     def erle_db(self) -> float | None:
         """Echo taken away over the last seconds of playback; None before any."""
         return self._echo.erle_db

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from numpy.lib.stride_tricks import sliding_window_view
 
+from app.audio.echo_left import LeftOver
 from app.core.live_ports import BLOCK_SAMPLES
 from app.core.types import FloatArray
 
@@ -65,6 +66,7 @@ class LinearEcho:
         padded = np.concatenate([self._low_pass, np.zeros(_RATIO - 1, np.float32)])
         # (33, 3): taps of each of the three samples between two; newest input last.
         self._between = np.ascontiguousarray(padded.reshape(-1, _RATIO)[::-1] * _RATIO)
+        self._left_over = LeftOver()
         self.reset()
 
     def reset(self) -> None:
@@ -90,6 +92,7 @@ class LinearEcho:
         self._worked = False
         self._sure = False
         self._young = _YOUNG_BLOCKS
+        self._left_over.forget()
 
     @property
     def learnt(self) -> tuple[_Complex, FloatArray] | None:
@@ -127,6 +130,11 @@ class LinearEcho:
         """Whether it once took 10 dB away and now less than 4: a changed room, or a user's voice."""
         return self._worked and self._loud_out > _FAILS * self._loud_in
 
+    @property
+    def unexplained_db(self) -> float:
+        """How much what was left of the last block stands out of what is usually left (``LeftOver``)."""
+        return self._left_over.unexplained_db
+
     def process(self, near: FloatArray, far: FloatArray) -> FloatArray:
         """(480,) of each; the microphone (480,) without the echo, ``DELAY_SAMPLES`` late."""
         near_line = np.concatenate([self._near_tail, near])
@@ -138,11 +146,14 @@ class LinearEcho:
         if self._silent > _PARTS:
             self._before = low_far
             self._far[0] = 0
+            self._left_over.quiet(self._lowered(near_line))
             if not self._echo_tail.any():
                 return late
             echo = np.zeros(_SIZE, np.float32)
         else:
-            echo = self._learn(self._lowered(near_line), low_far)
+            low_near = self._lowered(near_line)
+            echo = self._learn(low_near, low_far)
+            self._left_over.block(echo, low_near - echo)
         line = np.concatenate([self._echo_tail, echo])
         self._echo_tail = line[_SIZE:]
         echo_48k = (sliding_window_view(line, len(self._between)) @ self._between).ravel()

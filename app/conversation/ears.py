@@ -116,7 +116,10 @@ class Ears:
             Window(at_s, speech, self.echo.explained()) for speech in self._judged(listened)
         )
         clean_db, far_db = level_db(clean), level_db(block.far)
-        onset = Onset(at_s) if self._onsets.block(level_db(block.near), clean_db, far_db) else None
+        sudden = self._onsets.block(
+            level_db(block.near), clean_db, far_db, self.echo.unexplained_db
+        )
+        onset = Onset(at_s) if sudden else None
         self.meters.near_db = decay(self.meters.near_db, clean_db)
         self.meters.far_db = decay(self.meters.far_db, far_db)
         if windows:

@@ -151,6 +151,11 @@ class EchoCanceller(Protocol):
         ...
 
     @property
+    def unexplained_db(self) -> float:
+        """By how much the last 10 ms stand out of what is usually left of the echo; 0 where none is."""
+        ...
+
+    @property
     def erle_db(self) -> float | None:
         """Echo return loss enhancement over the last seconds of playback; None before any."""
         ...

@@ -28,6 +28,7 @@ class NoEchoHere:
 
     erle_db: float | None = None
     settled = True
+    unexplained_db = 0.0
 
     def __init__(self) -> None:
         self.resets = 0

@@ -156,6 +156,20 @@ def test_reset_forgets_the_room() -> None:
     assert np.abs(first - again).max() < 1e-3
 
 
+@pytest.mark.parametrize("name", ROOMS)
+def test_who_begins_beside_a_loud_echo_is_noticed_at_once_and_the_echo_never(name: str) -> None:
+    # The user is 6 dB quieter than the echo.
+    near, far = _sound(name, -10.0, -37.0)
+    echo, found = WebRtcEcho(), list[float]()
+    begins = round((USER_S + 0.02) * 100)
+    for block in range(begins + 12):
+        here = slice(block * BLOCK_SAMPLES, (block + 1) * BLOCK_SAMPLES)
+        echo.process(near[here], far[here])
+        found.append(echo.unexplained_db)
+    assert max(found[:begins]) < 4.0
+    assert max(found[begins:]) > 6.0
+
+
 def test_a_missing_package_is_told_with_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pywebrtc_audio", None)
     with pytest.raises(SoundError, match="make setup"):
@@ -167,6 +181,7 @@ def test_headphones_need_nothing() -> None:
     near = np.ones(480, np.float32)
     assert echo.process(near, near) is near
     assert echo.explained() == 0 and echo.settled and echo.erle_db is None
+    assert echo.unexplained_db == 0
     echo.reset()
 
 

@@ -72,6 +72,46 @@ def test_a_gap_of_the_loudspeaker_is_bridged_and_a_long_one_is_not() -> None:
         assert run(finder, [-30.0] * 5) == found
 
 
+def surprised(
+    finder: OnsetFinder, unexplained_db: list[float], far_db: float = SPEECH_DB
+) -> list[int]:
+    """As ``run`` beside an echo whose level tells nothing: it is as loud as ever."""
+    return [
+        n for n, value in enumerate(unexplained_db) if finder.block(-30.0, -45.0, far_db, value)
+    ]
+
+
+def test_what_the_echo_does_not_explain_is_found_beside_a_loud_one() -> None:
+    finder = OnsetFinder()
+    assert surprised(finder, [0.3, 1.2, 2.9] * 30) == []
+    assert surprised(finder, [2.0, 6.0, 7.0] + [9.0] * 100) == [2]
+
+
+def test_one_surprising_block_is_a_click() -> None:
+    finder = OnsetFinder()
+    assert surprised(finder, [0.5] * 60 + [12.0] + [0.5] * 60) == []
+
+
+def test_an_echo_that_is_explained_badly_all_along_is_no_sound() -> None:
+    rng = random.Random(5)
+    finder = OnsetFinder()
+    surprised(finder, [6.0] * 20)
+    assert surprised(finder, [rng.uniform(4.0, 6.5) for _ in range(300)]) == []
+    assert surprised(finder, [9.5] * 5) == [1]
+
+
+def test_a_surprise_at_the_beginning_of_an_answer_is_waited_for() -> None:
+    finder = OnsetFinder()
+    assert surprised(finder, [0.0] * 60, far_db=-90.0) == []
+    assert surprised(finder, [8.0] * 60) == []
+
+
+def test_a_surprise_while_nothing_is_played_is_none() -> None:
+    finder = OnsetFinder()
+    surprised(finder, [0.0] * 60)
+    assert surprised(finder, [0.0] * 60 + [9.0] * 30, far_db=-90.0) == []
+
+
 def test_after_a_reset_the_loudspeaker_is_listened_to_anew() -> None:
     finder = OnsetFinder()
     run(finder, [QUIET_DB] * 60)
