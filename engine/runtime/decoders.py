@@ -11,7 +11,7 @@ from engine.runtime.ahead import StaticDecoder
 from engine.runtime.decoder import Decoder
 from engine.runtime.eager import EagerDecoder
 from engine.runtime.fused import fuse
-from engine.runtime.graphs import Direct, Graphs, Stage
+from engine.runtime.graphs import Direct, Graphs, Stage, room_on
 from engine.runtime.kernels import fused_kernels
 from engine.runtime.precision import Precision, precision_of
 from engine.runtime.static import StaticFrame
@@ -54,8 +54,9 @@ def stage_of(model: CsmModel) -> Stage:
     """
     stage = model.derived.get(_STAGE)
     if not isinstance(stage, Stage):
-        kernels = fused_kernels(model.config, model.device, model.dtype, precision_of(model))
-        frame = StaticFrame(fuse(model, kernels), kernels)
-        runner = Graphs(frame) if model.device.type == "cuda" else Direct(frame)
+        with room_on(model.device):
+            kernels = fused_kernels(model.config, model.device, model.dtype, precision_of(model))
+            frame = StaticFrame(fuse(model, kernels), kernels)
+            runner = Graphs(frame) if model.device.type == "cuda" else Direct(frame)
         stage = model.derived[_STAGE] = Stage(frame, runner)
     return stage

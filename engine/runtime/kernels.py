@@ -171,7 +171,7 @@ def fused_kernels(
         rows: T.
 
     Raises:
-        torch.OutOfMemoryError: when even one matrix more does not fit.
+        torch.OutOfMemoryError: when not even one matrix more fits.
     """
     if device.type != "cuda" or not suits(config):
         return None

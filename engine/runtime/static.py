@@ -122,7 +122,7 @@ class StaticFrame:
     def prefill(self, x: Tensor, start: int) -> None:
         """Put embedded positions x (time, D) into the first row's cache from ``start`` on.
 
-        Sets ``hidden``, of all rows.
+        Sets ``hidden``, of all rows. ``x`` is used up.
         """
         stack, time = self.weights.backbone, x.shape[0]
         end = start + time

@@ -233,19 +233,20 @@ def _unpack(
     tl.store(out + row * M + column, value.to(out.dtype.element_ty), mask=known)
 
 
-def plan(outputs: int, inputs: int, matrices: int, processors: int) -> tuple[int, int]:
+def plan(outputs: int, inputs: int, matrices: int, bits: int, processors: int) -> tuple[int, int]:
     """Rows of each of ``matrices`` (2 for gate and up) in one program, and its warps.
 
-    As many rows as registers hold, but not so many that multiprocessors are left without work.
+    As many rows as registers hold, but not so many that multiprocessors are left without work; and no
+    more threads than have 16 bytes to read.
     """
     width = 1 << (inputs - 1).bit_length()
     warps = 4 if width <= 4096 else 8 if width <= 16384 else 16
-    while warps > 1 and width < 8 * 32 * warps:
-        warps //= 2
-    rows = max(1, _HELD * 32 * warps // (width * matrices))
+    rows = min(16, max(1, _HELD * 32 * warps // (width * matrices)))
     while rows > 1 and -(-outputs // rows) < _LEAST_PROGRAMS * processors:
         rows //= 2
-    return min(rows, 16), warps
+    while warps > 1 and rows * width * bits // 8 < 16 * 32 * warps:
+        warps //= 2
+    return rows, warps
 
 
 def pack_four(codes: Tensor, group: int) -> Tensor:
@@ -282,7 +283,8 @@ def multiply(
     assert time <= MOST_ROWS and x.is_contiguous(), (x.shape, x.stride())
     out = torch.empty((time, outputs), dtype=x.dtype, device=x.device) if onto is None else onto
     mode = _ADDS if onto is not None else _GATES if gated else _STORES
-    held, warps = plan(outputs, inputs, 2 if gated else 1, processors)
+    bits = 8 * rows.weight.element_size() if rows.offsets is None else 4
+    held, warps = plan(outputs, inputs, 2 if gated else 1, bits, processors)
     scale, eps = (x, 0.0) if norm is None else norm
     grid = (triton.cdiv(outputs, held),)
     common = {"M": inputs, "EPS": eps, "T": time, "ROWS": held, "NORM": norm is not None}

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import importlib.util
+
 import numpy as np
 import pytest
 import torch
 
+from engine.config import CSM_1B, CSM_NANO
 from engine.csm.model import CsmModel
 from engine.errors import DeviceError
 from engine.runtime.ahead import StaticDecoder
@@ -13,7 +16,10 @@ from engine.runtime.decoders import make_decoder, stage_of
 from engine.runtime.eager import EagerDecoder
 from engine.runtime.fused import fuse
 from engine.runtime.graphs import Direct, Graphs, Stage
+from engine.runtime.kernel_trial import trial
+from engine.runtime.kernels import fused_kernels
 from engine.runtime.packed import leave_text_at_home
+from engine.runtime.precision import Precision, precision_of
 from engine.runtime.static import StaticFrame
 from engine.types import Sampling
 from tests.engine.decoder_cases import SAMPLINGS, TEXT, frames, random_model
@@ -57,6 +63,62 @@ def test_a_captured_frame_is_bit_for_bit_the_uncaptured_one(dtype, sampling) -> 
         decoder.read(TEXT, frames(3))
         drawn.append([])
         for left in range(20, 0, -1):
+            drawn[-1].append(decoder.draw(left)[0].tolist())
+            decoder.feed()
+    assert drawn[0] == drawn[1]
+
+
+def with_triton(model: CsmModel) -> StaticFrame:
+    """A frame of fused kernels, which must have passed their trial."""
+    kernels = fused_kernels(model.config, model.device, model.dtype, precision_of(model))
+    assert kernels is not None
+    return StaticFrame(fuse(model, kernels), kernels)
+
+
+NEEDS_TRITON = pytest.mark.skipif(importlib.util.find_spec("triton") is None, reason="needs triton")
+
+
+@NEEDS_TRITON
+@pytest.mark.parametrize("config", [CSM_1B, CSM_NANO], ids=["csm-1b", "csm-nano"])
+@pytest.mark.parametrize("precision", [None, *Precision], ids=str)
+@pytest.mark.parametrize("rows", [1, 4])
+def test_the_trial_of_the_fused_kernels_ends_well(config, precision, rows) -> None:
+    dtype = torch.bfloat16 if precision is None else precision.dtype
+    from engine.runtime.triton_kernels import TritonKernels
+
+    kernels = TritonKernels(config, torch.device("cuda"))
+    assert trial(kernels, config, torch.device("cuda"), dtype, precision, rows)
+
+
+@NEEDS_TRITON
+@pytest.mark.parametrize("precision", ["fp32", "bf16", "int8", "int4"])
+@pytest.mark.parametrize("sampling", SAMPLINGS[:4], ids=str)
+def test_captured_fused_kernels_draw_what_the_uncaptured_ones_do(precision, sampling) -> None:
+    drawn = []
+    for runner in (Graphs, Direct):
+        model = random_model().to("cuda", Precision(precision).dtype)
+        model.precision = precision
+        frame = with_triton(model)
+        decoder = StaticDecoder(Stage(frame, runner(frame)), sampling, 3)
+        decoder.read(TEXT, frames(3))
+        drawn.append([])
+        for left in range(20, 0, -1):
+            drawn[-1].append(decoder.draw(left)[0].tolist())
+            decoder.feed()
+    assert drawn[0] == drawn[1]
+
+
+@NEEDS_TRITON
+@pytest.mark.parametrize("sampling", SAMPLINGS, ids=str)
+def test_fused_kernels_draw_what_pytorch_draws(sampling) -> None:
+    """In fp32, where no two logits tie."""
+    model = random_model().cuda()
+    drawn = []
+    for frame in (with_triton(model), StaticFrame(fuse(random_model().cuda()))):
+        decoder = StaticDecoder(Stage(frame, Direct(frame)), sampling, 3)
+        decoder.read(TEXT, frames(3))
+        drawn.append([])
+        for left in range(6, 0, -1):
             drawn[-1].append(decoder.draw(left)[0].tolist())
             decoder.feed()
     assert drawn[0] == drawn[1]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -11,10 +12,11 @@ import torch
 from engine.config import CSM_1B, tiny
 from engine.csm.model import CsmModel
 from engine.runtime.fused import fuse
+from engine.runtime.precision import Precision
 from engine.runtime.static import StaticFrame, buckets
 from engine.types import Sampling
 from tests.engine.decoder_cases import SAMPLINGS, ending_model, random_model
-from tests.engine.runtime.recorder import recorded
+from tests.engine.runtime.recorder import Recorder, recorded
 
 ASK_THE_HOST = ("_local_scalar_dense", "nonzero", "masked_select", "_unique", "lift_fresh", "item")
 """A captured stream may run none of them: each waits for a value or brings one from the host."""
@@ -62,6 +64,54 @@ def test_a_frame_of_the_published_depth_is_some_two_thousand_kernels() -> None:
     counted = Counter(recorded(lambda: frame.frame(256)))
     kernels = counted.total() - counted["add_"]  # on a card, part of the product before it
     assert kernels < 2400, counted.most_common(30)
+
+
+@pytest.mark.parametrize("precision", [Precision.FP32, Precision.BF16, Precision.INT8])
+@pytest.mark.parametrize("rows", [1, 3])
+def test_a_frame_stays_on_its_device(precision: Precision, rows: int) -> None:
+    """On a device without memory: whatever is not there was made by the host, or lies with it."""
+    with torch.device("meta"):
+        model = CsmModel(tiny()).eval().to(precision.dtype)
+    model.precision = precision
+    frame = StaticFrame(fuse(model), rows=rows)
+    with torch.inference_mode(), Recorder() as recorder:
+        frame.set_sampling(Sampling())
+        frame.set_may_end(False)
+        frame.frame(256)
+        frame.logits(frame.codes)
+        frame.prefill(frame.hidden[:1].expand(3, -1).contiguous(), 2)
+        frame.draw()
+    assert recorder.devices == {"meta"}
+
+
+@pytest.mark.parametrize("model", [random_model, ending_model])
+def test_every_row_is_a_frame_of_its_own(model: Callable[[], CsmModel]) -> None:
+    """Three candidates with noise of their own, and each of them alone."""
+    weights = fuse(model())
+    together = StaticFrame(weights, rows=3)
+    noise = torch.empty(4, *together.noise.shape).exponential_(
+        1.0, generator=torch.Generator().manual_seed(3)
+    )
+    start = torch.randn(5, 48, generator=torch.Generator().manual_seed(4))
+    drawn = list[list[torch.Tensor]]()
+    with torch.inference_mode():
+        for frame, rows in (
+            (together, [0, 1, 2]),
+            *((StaticFrame(weights), [n]) for n in range(3)),
+        ):
+            frame.set_sampling(Sampling())
+            frame.prefill(start.clone(), 0)
+            frame.cache[:] = frame.cache[:, :, :1]
+            frame.position.fill_(5)
+            drawn.append([])
+            for step in range(2):
+                frame.drawing.noise.copy_(noise[[row + step for row in rows]])
+                frame.draw()
+                drawn[-1].append(frame.drawing.out.clone())
+                frame.advance(256)
+            assert int(frame.position) == 7
+    for step in range(2):
+        assert torch.equal(drawn[0][step], torch.cat([one[step] for one in drawn[1:]]))
 
 
 def test_a_bucket_holds_every_position() -> None:
