@@ -106,7 +106,7 @@ def load(wanted: Wanted) -> tuple[CsmModel, MimiCodec]:
     config, where = shape(wanted), pick_device(wanted.device)
     precision = precision_for(wanted, config)
     network = random_model(config, where, precision)
-    return network, MimiCodec(config.mimi, where)
+    return network, random_codec(config, where)
 
 
 def random_model(config: CsmConfig, where: torch.device, precision: Precision) -> CsmModel:
@@ -124,6 +124,17 @@ def random_model(config: CsmConfig, where: torch.device, precision: Precision) -
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats(where)
     return network
+
+
+def random_codec(config: CsmConfig, where: torch.device) -> MimiCodec:
+    """A codec of random weights whose codes are not all silence."""
+    codec, source = MimiCodec(config.mimi, where), torch.Generator().manual_seed(0)
+    for name, tensor in codec.model.state_dict().items():
+        if name.endswith("embedding_sum"):
+            tensor.normal_(generator=source)
+        elif name.endswith("cluster_usage"):
+            tensor.fill_(1.0)
+    return codec
 
 
 @torch.no_grad()

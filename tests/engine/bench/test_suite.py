@@ -6,10 +6,11 @@ import json
 import math
 from collections.abc import Iterator
 
+import numpy as np
 import pytest
 import torch
 
-from engine.bench import run, suite
+from engine.bench import build, run, suite
 from engine.bench.build import Wanted, random_model
 from engine.bench.child import Entry
 from engine.config import CSM_1B, CSM_NANO, CsmConfig, tiny
@@ -122,6 +123,11 @@ def test_random_weights_are_tame_and_no_row_is_repeated() -> None:
     weight = model.projection.weight.detach()
     assert float(weight.float().std() * weight.shape[1] ** 0.5) == pytest.approx(1, rel=0.1)
     assert len(torch.unique(weight, dim=0)) == len(weight)
+
+
+def test_a_random_codec_does_not_decode_silence() -> None:
+    codes = np.random.default_rng(0).integers(0, 32, (3, 4))
+    assert build.random_codec(tiny(), CPU).decode(codes).std() > 1e-4
 
 
 def test_nothing_measured_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
