@@ -148,7 +148,9 @@ COMPILER = Need(
         "apt": "build-essential cmake",
         "dnf": "gcc-c++ cmake",
         "pacman": "base-devel cmake",
-        "winget": "Microsoft.VisualStudio.2022.BuildTools",
+        # The package alone is an installer; what it installs must be said to it.
+        "winget": "Microsoft.VisualStudio.2022.BuildTools --override"
+        ' "--passive --wait --add Microsoft.VisualStudio.Workload.VCTools --includeRecommended"',
     },
 )
 
@@ -199,8 +201,15 @@ def has_compiler(machine: Machine) -> bool:
     if machine.system == "windows":
         roots = [os.environ.get(name) for name in ("ProgramFiles(x86)", "ProgramFiles")]
         found = [Path(root) / "Microsoft Visual Studio" for root in roots if root]
-        return any(folder.is_dir() for folder in found)
-    return any(shutil.which(name) for name in ("c++", "g++", "clang++"))
+        return any(any(folder.glob("*/*/VC/Tools/MSVC/*")) for folder in found)
+    names = [shutil.which(name) for name in ("c++", "g++", "clang++")]
+    if machine.system == "darwin" and all(
+        name is None or name[:9] == "/usr/bin/" for name in names
+    ):
+        # There the names are stand-ins, which open a window where the tools behind them are missing.
+        asked = ["/usr/bin/xcode-select", "-p"]
+        return subprocess.run(asked, capture_output=True, check=False).returncode == 0
+    return any(names)
 
 
 def install_line(machine: Machine, need: Need) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -11,6 +13,7 @@ from setup_machine import (
     ESPEAK,
     Machine,
     _os_release,
+    has_compiler,
     install_line,
     python_install_line,
     python_version_of,
@@ -51,6 +54,40 @@ def test_the_line_that_gets_espeak(on: Machine, line: str) -> None:
 
 def test_a_mac_gets_its_compiler_from_apple() -> None:
     assert install_line(machine("darwin"), COMPILER) == "xcode-select --install"
+
+
+def test_windows_gets_a_compiler_and_not_its_installer_alone() -> None:
+    assert "Workload.VCTools" in install_line(machine("windows"), COMPILER)
+
+
+@pytest.mark.parametrize("status", [0, 2])
+def test_a_mac_is_asked_for_its_tools_and_not_made_to_offer_them(
+    status: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def run(line: list[str], **_: object) -> subprocess.CompletedProcess[bytes]:
+        asked.extend(line)
+        return subprocess.CompletedProcess(line, status)
+
+    monkeypatch.delenv("CXX", raising=False)
+    monkeypatch.setattr(shutil, "which", lambda name: f"/usr/bin/{name}")
+    monkeypatch.setattr(subprocess, "run", run)
+    assert has_compiler(machine("darwin")) == (status == 0)
+    assert asked == ["/usr/bin/xcode-select", "-p"]
+
+
+def test_visual_studios_folder_is_no_compiler_yet(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("CXX", raising=False)
+    monkeypatch.delenv("ProgramFiles(x86)", raising=False)
+    monkeypatch.setenv("ProgramFiles", str(tmp_path))
+    studio = tmp_path / "Microsoft Visual Studio"
+    (studio / "Installer").mkdir(parents=True)
+    assert not has_compiler(machine("windows"))
+    (studio / "2022" / "BuildTools" / "VC" / "Tools" / "MSVC" / "14.44").mkdir(parents=True)
+    assert has_compiler(machine("windows"))
 
 
 @pytest.mark.parametrize(
