@@ -20,6 +20,10 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
+from engine.runtime.triton_launch import Card, follow
+
+Rope = tuple[Tensor, Tensor]
+
 SHARE = 64
 """Keys of one program of the backbone: 8 heads at 2048 positions are 256 programs, at 256 still 32."""
 
@@ -50,8 +54,10 @@ def _near(  # noqa: PLR0913, PLR0917  (a kernel has no objects)
     KV_HEADS: tl.constexpr,
     SIZE: tl.constexpr,
     KEYS: tl.constexpr,
+    AHEAD: tl.constexpr,
 ):
     """One query head of one candidate: rotate, store the new key and value, attend up to ``place``."""
+    follow(AHEAD)
     head, row = tl.program_id(0), tl.program_id(1)
     kv_head = head // (HEADS // KV_HEADS)
     one = tl.arange(0, SIZE)
@@ -97,11 +103,13 @@ def _start(  # noqa: PLR0913, PLR0917
     KV_HEADS: tl.constexpr,
     SIZE: tl.constexpr,
     LAST: tl.constexpr,
+    AHEAD: tl.constexpr,
 ):
     """One query head of one candidate at positions 0 and 1: rows t and T + t of ``qkv``.
 
     Position 0 is turned by nothing and hears itself alone. Where ``LAST``, only position 1 is wanted.
     """
+    follow(AHEAD)
     head, row = tl.program_id(0), tl.program_id(1)
     kv_head = head // (HEADS // KV_HEADS)
     one = tl.arange(0, SIZE)
@@ -151,12 +159,14 @@ def _far(  # noqa: PLR0913, PLR0917
     SIZE: tl.constexpr,
     KEYS: tl.constexpr,
     MOST: tl.constexpr,
+    AHEAD: tl.constexpr,
 ):
     """``KEYS`` keys of one key head of one candidate, for the query heads that share it.
 
     Writes, per query head and share, the weighted sum of the values (SIZE) and beside it the largest
     score and the sum of the weights (2). The share that holds the position stores it in the cache.
     """
+    follow(AHEAD)
     share, kv_head, row = tl.program_id(0), tl.program_id(1), tl.program_id(2)
     GROUP: tl.constexpr = HEADS // KV_HEADS
     place = tl.load(position)
@@ -195,7 +205,7 @@ def _far(  # noqa: PLR0913, PLR0917
 
 
 @triton.jit
-def _join(
+def _join(  # noqa: PLR0913, PLR0917
     shares,
     parts,
     position,
@@ -204,8 +214,10 @@ def _join(
     SIZE: tl.constexpr,
     KEYS: tl.constexpr,
     MOST: tl.constexpr,
+    AHEAD: tl.constexpr,
 ):
     """The shares of one query head of one candidate; those beyond the position were never written."""
+    follow(AHEAD)
     which = tl.program_id(1) * HEADS + tl.program_id(0)
     one, share = tl.arange(0, SIZE), tl.arange(0, MOST)
     known = share * KEYS <= tl.load(position)
@@ -219,13 +231,13 @@ def _join(
     tl.store(out + which * SIZE + one, result.to(out.dtype.element_ty))
 
 
-def near(qkv: Tensor, cos: Tensor, sin: Tensor, cache: Tensor, heads: int, place: int) -> Tensor:
+def near(card: Card, qkv: Tensor, rope: Rope, cache: Tensor, heads: int, place: int) -> Tensor:
     """Attention of a short cache.
 
     Args:
+        card: where.
         qkv: (T, (H + 2 Hkv) · d), not rotated yet.
-        cos: (positions, d) fp32.
-        sin: likewise, with the sign of the half that is turned.
+        rope: cosine and sine (positions, d) fp32, the sine with the sign of the half that is turned.
         cache: (2, T, Hkv, S, d), contiguous, into which the position is written.
         heads: H.
         place: the position, below S.
@@ -237,8 +249,7 @@ def near(qkv: Tensor, cos: Tensor, sin: Tensor, cache: Tensor, heads: int, place
     out = torch.empty((time, heads * size), dtype=qkv.dtype, device=qkv.device)
     _near[heads, time](
         qkv,
-        cos,
-        sin,
+        *rope,
         cache,
         out,
         place,
@@ -250,13 +261,12 @@ def near(qkv: Tensor, cos: Tensor, sin: Tensor, cache: Tensor, heads: int, place
         SIZE=size,
         KEYS=triton.next_power_of_2(positions),
         num_warps=4,
+        **card.options(),
     )
     return out
 
 
-def start(
-    qkv: Tensor, cos: Tensor, sin: Tensor, cache: Tensor, heads: int, *, last: bool
-) -> Tensor:
+def start(card: Card, qkv: Tensor, rope: Rope, cache: Tensor, heads: int, *, last: bool) -> Tensor:
     """Attention of positions 0 and 1: qkv (2 T, ...), position 0 of all rows first.
 
     Returns (2 T, H · d) likewise, or (T, H · d) of position 1 alone where ``last``.
@@ -266,8 +276,7 @@ def start(
     out = torch.empty((rows, heads * size), dtype=qkv.dtype, device=qkv.device)
     _start[heads, time](
         qkv,
-        cos,
-        sin,
+        *rope,
         cache,
         out,
         size**-0.5,
@@ -278,12 +287,19 @@ def start(
         SIZE=size,
         LAST=last,
         num_warps=1,
+        **card.options(),
     )
     return out
 
 
 def far(
-    qkv: Tensor, cos: Tensor, sin: Tensor, cache: Tensor, heads: int, position: Tensor, bucket: int
+    card: Card,
+    qkv: Tensor,
+    rope: Rope,
+    cache: Tensor,
+    heads: int,
+    position: Tensor,
+    bucket: int,
 ) -> Tensor:
     """Attention of a long cache at ``position`` (1,) int64 on the card, which is below ``bucket``.
 
@@ -297,8 +313,7 @@ def far(
     out = torch.empty((time, heads * size), dtype=qkv.dtype, device=device)
     _far[(triton.cdiv(bucket, SHARE), kv_heads, time)](
         qkv,
-        cos,
-        sin,
+        *rope,
         cache,
         position,
         shares,
@@ -312,8 +327,18 @@ def far(
         KEYS=SHARE,
         MOST=most,
         num_warps=4,
+        **card.options(),
     )
-    _join[(heads, time)](
-        shares, parts, position, out, HEADS=heads, SIZE=size, KEYS=SHARE, MOST=most, num_warps=1
+    _join[heads, time](
+        shares,
+        parts,
+        position,
+        out,
+        HEADS=heads,
+        SIZE=size,
+        KEYS=SHARE,
+        MOST=most,
+        num_warps=1,
+        **card.options(),
     )
     return out

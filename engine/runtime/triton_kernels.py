@@ -19,7 +19,12 @@ from engine.runtime.matrix import Matrix
 from engine.runtime.plain import signed_tables
 from engine.runtime.precision import Format
 from engine.runtime.quantise import Stored
+from engine.runtime.triton_launch import Card, may_overlap
 from engine.runtime.triton_products import MOST_ROWS, Rows
+
+OVERLAPS = False
+"""Whether kernels are started into the end of those before. Off until a card has shown that the codes
+are the same (``test_graphs``) and the frame is shorter."""
 
 _INTERPRETED = 0
 """Multiprocessors of Triton's interpreter, where the fewest programs are the fastest."""
@@ -58,14 +63,12 @@ class Spot:
 class TritonKernels:
     """See ``Kernels``; with the constants of one model on one card."""
 
-    def __init__(
-        self, config: CsmConfig, device: torch.device, processors: int | None = None
-    ) -> None:
-        """Args: processors (multiprocessors) of another card than ``device``, to try its sizes."""
+    def __init__(self, config: CsmConfig, device: torch.device, card: Card | None = None) -> None:
+        """Args: card in place of what ``device`` is."""
         self._config = config
         self._far = signed_tables(config.backbone, device)
         self._near = signed_tables(config.depth, device)
-        self._processors = _processors(device) if processors is None else processors
+        self._card = card or card_of(device)
         self._scratch = torch.zeros(MOST_ROWS, MOST_CANDIDATES, dtype=torch.int64, device=device)
 
     def bind(self, stored: Stored, dtype: torch.dtype) -> Matrix:
@@ -80,21 +83,23 @@ class TritonKernels:
 
     def embed(self, codes: Tensor, table: Tensor, hidden: Tensor, before: Tensor) -> Tensor:
         """See ``Kernels.embed``."""
-        return triton_sampling.embed(codes, table, self._config.audio_vocab, hidden, before)
+        return triton_sampling.embed(
+            self._card, codes, table, self._config.audio_vocab, hidden, before
+        )
 
     def product(self, x: Tensor, matrix: Matrix, norm: Norm | None = None) -> Tensor:
         """See ``Kernels.product``."""
         given = None if norm is None else (norm.scale, norm.eps)
-        return triton_products.multiply(x, _rows(matrix), self._processors, norm=given)
+        return triton_products.multiply(x, _rows(matrix), self._card, norm=given)
 
     def product_add(self, base: Tensor, x: Tensor, matrix: Matrix) -> None:
         """See ``Kernels.product_add``."""
-        triton_products.multiply(x, _rows(matrix), self._processors, onto=base)
+        triton_products.multiply(x, _rows(matrix), self._card, onto=base)
 
     def gated(self, x: Tensor, matrix: Matrix, norm: Norm) -> Tensor:
         """See ``Kernels.gated``."""
         given = norm.scale, norm.eps
-        return triton_products.multiply(x, _rows(matrix), self._processors, norm=given, gated=True)
+        return triton_products.multiply(x, _rows(matrix), self._card, norm=given, gated=True)
 
     def spot(self, position: Tensor, bucket: int) -> Spot:
         """See ``Kernels.spot``."""
@@ -103,31 +108,36 @@ class TritonKernels:
     def far(self, qkv: Tensor, cache: Tensor, spot: Spot) -> Tensor:
         """See ``Kernels.far``."""
         heads = self._config.backbone.heads
-        return triton_attention.far(qkv, *self._far, cache, heads, spot.position, spot.bucket)
+        return triton_attention.far(
+            self._card, qkv, self._far, cache, heads, spot.position, spot.bucket
+        )
 
     def near(self, qkv: Tensor, cache: Tensor, place: int) -> Tensor:
         """See ``Kernels.near``."""
         heads = self._config.depth.heads
-        return triton_attention.near(qkv, *self._near, cache, heads, place)
+        return triton_attention.near(self._card, qkv, self._near, cache, heads, place)
 
     def start(self, qkv: Tensor, cache: Tensor, *, last: bool) -> Tensor:
         """See ``Kernels.start``."""
         heads = self._config.depth.heads
-        return triton_attention.start(qkv, *self._near, cache, heads, last=last)
+        return triton_attention.start(self._card, qkv, self._near, cache, heads, last=last)
 
     def pick(self, logits: Tensor, drawing: Drawing, book: int, table: Tensor) -> Tensor | None:
         """See ``Kernels.pick``."""
-        return triton_sampling.pick(logits, drawing, self._scratch, book, table)
+        return triton_sampling.pick(self._card, logits, drawing, self._scratch, book, table)
 
     def finish(self, x: Tensor, norm: Norm, hidden: Tensor, position: Tensor) -> None:
         """See ``Kernels.finish``."""
-        triton_sampling.finish(x, norm.scale, norm.eps, hidden, position)
+        triton_sampling.finish(self._card, x, norm.scale, norm.eps, hidden, position)
 
 
-def _processors(device: torch.device) -> int:
+def card_of(device: torch.device, *, overlaps: bool = OVERLAPS) -> Card:
+    """What the kernels want to know of ``device``; overlapping only where it can."""
     if device.type != "cuda":
-        return _INTERPRETED
-    return int(torch.cuda.get_device_properties(device).multi_processor_count)
+        return Card(_INTERPRETED)
+    found = torch.cuda.get_device_properties(device)
+    can = may_overlap((found.major, found.minor))
+    return Card(int(found.multi_processor_count), overlaps and can)
 
 
 def _rows(matrix: Matrix) -> Rows:

@@ -25,6 +25,8 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
+from engine.runtime.triton_launch import Card, follow
+
 MOST_ROWS = 8
 """Rows of ``x`` at most: four candidates at the two positions that a depth decoder starts with."""
 
@@ -96,6 +98,7 @@ def _plain_rows(  # noqa: PLR0913, PLR0917  (a kernel has no objects)
     NORM: tl.constexpr,
     SCALED: tl.constexpr,
     MODE: tl.constexpr,
+    AHEAD: tl.constexpr,
 ):
     """``ROWS`` outputs of floating point or int8 weights, for ``T`` rows of x."""
     rows = tl.program_id(0) * ROWS + tl.arange(0, ROWS)
@@ -111,6 +114,7 @@ def _plain_rows(  # noqa: PLR0913, PLR0917  (a kernel has no objects)
     # The assembler would put every load right before its use, and wait for each in its turn: no load may
     # pass a barrier.
     tl.debug_barrier()
+    follow(AHEAD)
     for row in tl.static_range(T):
         given = _normed(x, norm, row * M + columns, known, M, EPS, NORM)
         one = tl.sum(first.to(tl.float32) * given[None, :], axis=1)
@@ -164,6 +168,7 @@ def _four_rows(  # noqa: PLR0913, PLR0917
     GROUP: tl.constexpr,
     NORM: tl.constexpr,
     MODE: tl.constexpr,
+    AHEAD: tl.constexpr,
 ):
     """``ROWS`` outputs of int4 weights, for ``T`` rows of x."""
     HALF: tl.constexpr = GROUP // 2
@@ -190,6 +195,7 @@ def _four_rows(  # noqa: PLR0913, PLR0917
         scale_up = tl.load(scales + at, mask=there, other=0.0).to(tl.float32)
         offset_up = tl.load(offsets + at, mask=there, other=0.0).to(tl.float32)
     tl.debug_barrier()  # as above
+    follow(AHEAD)
     columns = byte // HALF * GROUP + byte % HALF
     for row in tl.static_range(T):
         given = tl.load(x + row * M + columns, mask=known, other=0.0)
@@ -241,7 +247,7 @@ def plan(outputs: int, inputs: int, matrices: int, bits: int, processors: int) -
     """
     width = 1 << (inputs - 1).bit_length()
     warps = 4 if width <= 4096 else 8 if width <= 16384 else 16
-    rows = min(16, max(1, _HELD * 32 * warps // (width * matrices)))
+    rows = min(64, max(1, _HELD * 32 * warps // (width * matrices)))
     while rows > 1 and -(-outputs // rows) < _LEAST_PROGRAMS * processors:
         rows //= 2
     while warps > 1 and rows * width * bits // 8 < 16 * 32 * warps:
@@ -261,7 +267,7 @@ def pack_four(codes: Tensor, group: int) -> Tensor:
 def multiply(
     x: Tensor,
     rows: Rows,
-    processors: int,
+    card: Card,
     *,
     norm: tuple[Tensor, float] | None = None,
     onto: Tensor | None = None,
@@ -272,7 +278,7 @@ def multiply(
     Args:
         x: contiguous.
         rows: the matrix.
-        processors: multiprocessors of the card.
+        card: where.
         norm: scale (M,) and epsilon of an RMS norm of x before.
         onto: (T, N), to which the product is added in place of being returned anew.
         gated: the matrix is gate over up, the result ``silu(gate) * up``, (T, N / 2).
@@ -284,7 +290,7 @@ def multiply(
     out = torch.empty((time, outputs), dtype=x.dtype, device=x.device) if onto is None else onto
     mode = _ADDS if onto is not None else _GATES if gated else _STORES
     bits = 8 * rows.weight.element_size() if rows.offsets is None else 4
-    held, warps = plan(outputs, inputs, 2 if gated else 1, bits, processors)
+    held, warps = plan(outputs, inputs, 2 if gated else 1, bits, card.processors)
     scale, eps = (x, 0.0) if norm is None else norm
     grid = (triton.cdiv(outputs, held),)
     common = {"M": inputs, "EPS": eps, "T": time, "ROWS": held, "NORM": norm is not None}
@@ -301,6 +307,7 @@ def multiply(
             SCALED=rows.scales is not None,
             MODE=mode,
             num_warps=warps,
+            **card.options(),
         )
         return out
     assert rows.scales is not None
@@ -318,6 +325,7 @@ def multiply(
         GROUP=inputs // groups,
         MODE=mode,
         num_warps=warps,
+        **card.options(),
     )
     return out
 

@@ -26,6 +26,7 @@ from torch import Tensor
 
 from engine.csm.frame import END_CODES, END_PROBABILITY
 from engine.runtime.kernels import MOST_CANDIDATES, Drawing
+from engine.runtime.triton_launch import Card, follow
 
 
 @triton.jit
@@ -79,12 +80,20 @@ def _pick(  # noqa: PLR0913, PLR0915, PLR0917  (a kernel has no objects)
     FINAL: tl.constexpr,
     END_CODES: tl.constexpr,
     END_PROBABILITY: tl.constexpr,
+    AHEAD: tl.constexpr,
 ):
     """Codebook ``BOOK`` of one candidate: its code, and the row of ``table`` for the next step."""
+    follow(AHEAD)
     row = tl.program_id(0)
     ids = tl.arange(0, BLOCK)
     value = tl.load(logits + row * VOCAB + ids, mask=ids < CODES, other=-float("inf"))
     value = value.to(tl.float32)
+    # Asked for now, though used late: each would be waited for on its own.
+    slot = tl.arange(0, WANT)
+    looked_at = slot < COUNT
+    noises = tl.load(noise + (row * BOOKS + BOOK) * COUNT + slot, mask=looked_at, other=1.0)
+    candidates = tl.sum((tl.load(ranks + slot, mask=looked_at, other=-1.0) == 0.0).to(tl.int32))
+    last = tl.load(last_kept).to(tl.int32)
     if FIRST:
         value += tl.where(ids == 0, tl.load(first_mask), 0.0)
         heat = tl.load(temperature)
@@ -105,20 +114,16 @@ def _pick(  # noqa: PLR0913, PLR0915, PLR0917  (a kernel has no objects)
     tl.store(scratch + row * WANT + place, packed, mask=chosen)
     tl.debug_barrier()  # what other threads stored is read next
 
-    slot = tl.arange(0, WANT)
     packed = tl.load(scratch + row * WANT + slot)
     best = (packed >> 32).to(tl.int32).to(tl.float32, bitcast=True)
     order = _ordered(best, COARSE).to(tl.int64) * WANT - slot  # no two alike
     rank = tl.sum((order[None, :] > order[:, None]).to(tl.int32), axis=1)
+    waits = tl.sum(tl.where(rank[:, None] == slot[None, :], noises[None, :], 0.0), axis=1)
     best = tl.div_rn(best, heat)
-    least = tl.sum(tl.where(rank == tl.load(last_kept).to(tl.int32), best, 0.0), axis=0)
-    candidate = rank < COUNT
-    kept = candidate & (best >= least)
-    kept = kept & (tl.load(ranks + rank, mask=candidate, other=-1.0) == 0.0)
+    least = tl.sum(tl.where(rank == last, best, 0.0), axis=0)
+    kept = (rank < candidates) & (best >= least)
     chance = tl.where(kept, tl.exp(best - tl.max(best, axis=0)), 0.0)
-    chance = tl.div_rn(chance, tl.sum(chance, axis=0))
-    waits = tl.load(noise + (row * BOOKS + BOOK) * COUNT + rank, mask=candidate, other=1.0)
-    chance = tl.where(candidate, tl.div_rn(chance, waits), 0.0)
+    chance = tl.div_rn(tl.div_rn(chance, tl.sum(chance, axis=0)), waits)
     chance = tl.where(drawn, chance, (rank == 0).to(tl.float32))
     # The lowest rank wins among equals. A model that gives no numbers must not read beyond a table.
     wins = tl.where(chance == tl.max(chance, axis=0), rank * BLOCK, BLOCK * BLOCK)
@@ -164,8 +169,10 @@ def _embed(  # noqa: PLR0913, PLR0917
     WIDTH: tl.constexpr,
     MANY: tl.constexpr,
     BLOCK: tl.constexpr,
+    AHEAD: tl.constexpr,
 ):
     """Part of one candidate's frame: the sum of its rows; and ``hidden`` as it was, set aside."""
+    follow(AHEAD)
     row = tl.program_id(1)
     book = tl.arange(0, MANY)
     column = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
@@ -188,8 +195,10 @@ def _finish(
     WIDTH: tl.constexpr,
     EPS: tl.constexpr,
     BLOCK: tl.constexpr,
+    AHEAD: tl.constexpr,
 ):
     """The norm of one candidate's last state; the first moves the position of all."""
+    follow(AHEAD)
     row = tl.program_id(0)
     column = tl.arange(0, BLOCK)
     inside = column < WIDTH
@@ -203,11 +212,12 @@ def _finish(
 
 
 def pick(
-    logits: Tensor, drawing: Drawing, scratch: Tensor, book: int, table: Tensor
+    card: Card, logits: Tensor, drawing: Drawing, scratch: Tensor, book: int, table: Tensor
 ) -> Tensor | None:
     """Draw ``book`` of every candidate from logits (T, V) into ``drawing``.
 
     Args:
+        card: where.
         logits: contiguous.
         drawing: noise of ``MOST_CANDIDATES`` or fewer.
         scratch: (T, MOST_CANDIDATES) int64, of use to nobody else meanwhile.
@@ -249,11 +259,14 @@ def pick(
         END_CODES=END_CODES,
         END_PROBABILITY=END_PROBABILITY,
         num_warps=4,
+        **card.options(),
     )
     return None if final else following
 
 
-def embed(codes: Tensor, table: Tensor, vocab: int, hidden: Tensor, before: Tensor) -> Tensor:
+def embed(
+    card: Card, codes: Tensor, table: Tensor, vocab: int, hidden: Tensor, before: Tensor
+) -> Tensor:
     """Frames (T, K) to the sums of their rows (T, D); ``hidden`` (T, D) is copied into ``before``."""
     time, books = codes.shape
     width = table.shape[1]
@@ -272,12 +285,24 @@ def embed(codes: Tensor, table: Tensor, vocab: int, hidden: Tensor, before: Tens
         MANY=many,
         BLOCK=block,
         num_warps=4,
+        **card.options(),
     )
     return out
 
 
-def finish(x: Tensor, norm: Tensor, eps: float, hidden: Tensor, position: Tensor) -> None:
+def finish(
+    card: Card, x: Tensor, norm: Tensor, eps: float, hidden: Tensor, position: Tensor
+) -> None:
     """The norm of x (T, D) into ``hidden``, and one more in ``position``."""
     time, width = x.shape
-    block = triton.next_power_of_2(width)
-    _finish[(time,)](x, norm, hidden, position, WIDTH=width, EPS=eps, BLOCK=block, num_warps=4)
+    _finish[(time,)](
+        x,
+        norm,
+        hidden,
+        position,
+        WIDTH=width,
+        EPS=eps,
+        BLOCK=triton.next_power_of_2(width),
+        num_warps=4,
+        **card.options(),
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from engine.errors import DeviceError
 from engine.runtime.ahead import StaticDecoder
 from engine.runtime.decoders import make_decoder, stage_of
 from engine.runtime.eager import EagerDecoder
-from engine.runtime.fused import fuse
+from engine.runtime.fused import STORED, fuse, stored_matrices
 from engine.runtime.graphs import Direct, Graphs, Stage
 from engine.runtime.kernel_trial import trial
 from engine.runtime.kernels import fused_kernels
@@ -119,6 +120,34 @@ def test_fused_kernels_draw_what_pytorch_draws(sampling) -> None:
         decoder.read(TEXT, frames(3))
         drawn.append([])
         for left in range(6, 0, -1):
+            drawn[-1].append(decoder.draw(left)[0].tolist())
+            decoder.feed()
+    assert drawn[0] == drawn[1]
+
+
+@NEEDS_TRITON
+@pytest.mark.parametrize("precision", [Precision.BF16, Precision.INT4], ids=str)
+def test_kernels_that_begin_before_others_end_draw_the_same(precision: Precision) -> None:
+    """At the published widths, where there is time to overtake."""
+    from engine.runtime.triton_kernels import TritonKernels, card_of
+
+    device = torch.device("cuda")
+    config = replace(CSM_1B, backbone=replace(CSM_1B.backbone, layers=2))
+    with device:
+        torch.manual_seed(0)
+        model = CsmModel(config).eval().to(torch.bfloat16)
+    stored, drawn = stored_matrices(model, precision), []
+    for overlaps in (False, True):
+        card = card_of(device, overlaps=overlaps)
+        if card.overlaps != overlaps:
+            pytest.skip("this card starts no kernel early")
+        kernels = TritonKernels(config, device, card)
+        model.derived[STORED] = stored
+        frame = StaticFrame(fuse(model, kernels), kernels)
+        decoder = StaticDecoder(Stage(frame, Graphs(frame)), Sampling(), 3)
+        decoder.read(TEXT, frames(3, codebooks=config.codebooks))
+        drawn.append([])
+        for left in range(40, 0, -1):
             drawn[-1].append(decoder.draw(left)[0].tolist())
             decoder.feed()
     assert drawn[0] == drawn[1]
