@@ -157,56 +157,62 @@ inline int32_t four_at(const int8_t* q) {
   return four;
 }
 
-// Sixteen rows with T positions, from position `token` on.
-template <int T>
-void dot_int8(const uint8_t* weights, const float* row_scales, const Activations& in, int token,
-              Floats (&total)[T]) {
-  const int64_t groups = in.padded / kGroup;
-  const int8_t* q = in.q + token * in.padded;
-  const float* scales = in.scales + token * groups;
-  const int32_t* sums = in.sums + token * groups;
-  for (Floats& one : total) one = Floats::zero();
-  for (int64_t g = 0; g < groups; ++g) {
-    Ints sum[T];
-    for (int t = 0; t < T; ++t) sum[t] = Ints::all((kTakenOff - kInt8Zero) * sums[t * groups + g]);
-    for (int step = 0; step < kGroup; step += 4, weights += 64) {
-      prefetch(weights + kAheadBytes);
-      const Bytes w = Bytes::load(weights);
-      for (int t = 0; t < T; ++t) sum[t].dot(w, four_at(q + t * in.padded + g * kGroup + step));
-    }
-    for (int t = 0; t < T; ++t) {
-      total[t] = multiply_add(sum[t].floats(), Floats::all(scales[t * groups + g]), total[t]);
+// What sixteen packed rows are in each format: how the 32 products of a group are added to sums that began
+// with -kZero times the activations' sum, and what those sums then count.
+struct Int8Rows {
+  static constexpr int32_t kZero = kInt8Zero - kTakenOff;
+  const uint8_t* weights;
+
+  template <int T>
+  void add(int64_t group, const int8_t* q, int64_t stride, Ints (&sum)[T]) const {
+    const uint8_t* bytes = weights + group * kGroup * kBlockRows;
+    for (int step = 0; step < kGroup; step += 4, bytes += 64) {
+      prefetch(bytes + kAheadBytes);
+      const Bytes w = Bytes::load(bytes);
+      for (int t = 0; t < T; ++t) sum[t].dot(w, four_at(q + t * stride + step));
     }
   }
-  for (Floats& one : total) one = one * Floats::load(row_scales);
-}
+  Floats counting(int64_t, float scale) const { return Floats::all(scale); }  // a row's comes at the end
+};
 
-template <int T>
-void dot_int4(const uint8_t* weights, const Activations& in, int token, Floats (&total)[T]) {
-  const int64_t groups = in.padded / kGroup;
-  const int8_t* q = in.q + token * in.padded;
-  const float* scales = in.scales + token * groups;
-  const int32_t* sums = in.sums + token * groups;
-  for (Floats& one : total) one = Floats::zero();
-  for (int64_t g = 0; g < groups; ++g) {
-    Ints sum[T];
-    for (int t = 0; t < T; ++t) sum[t] = Ints::all(-kInt4Zero * sums[t * groups + g]);
-    const uint8_t* nibbles = weights + (g / 2) * kInt4StepBytes + (g % 2) * 256;
+struct Int4Rows {
+  static constexpr int32_t kZero = kInt4Zero;
+  const uint8_t* weights;
+
+  template <int T>
+  void add(int64_t group, const int8_t* q, int64_t stride, Ints (&sum)[T]) const {
+    const uint8_t* nibbles = step_of(group) + (group % 2) * 256;
     for (int step = 0; step < kGroup; step += 8, nibbles += 64) {
       prefetch(nibbles + kAheadBytes);
       const Bytes both = Bytes::load(nibbles);
       const Bytes low = both.low_nibbles(), high = both.high_nibbles();
       for (int t = 0; t < T; ++t) {
-        const int8_t* x = q + t * in.padded + g * kGroup + step;
-        sum[t].dot_nibbles(low, four_at(x));
-        sum[t].dot_nibbles(high, four_at(x + 4));
+        sum[t].dot_nibbles(low, four_at(q + t * stride + step));
+        sum[t].dot_nibbles(high, four_at(q + t * stride + step + 4));
       }
     }
-    const uint8_t* stored = weights + (g / 2) * kInt4StepBytes + 512 + (g % 2) * 32;
-    const Floats w_scales = Floats::load(reinterpret_cast<const uint16_t*>(stored));
+  }
+  Floats counting(int64_t group, float scale) const {
+    const uint8_t* stored = step_of(group) + 512 + (group % 2) * 32;
+    return Floats::load(reinterpret_cast<const uint16_t*>(stored)) * Floats::all(scale);
+  }
+  const uint8_t* step_of(int64_t group) const { return weights + (group / 2) * kInt4StepBytes; }
+};
+
+// Sixteen rows with T positions, from position `token` on.
+template <int T, typename Rows>
+void dot_packed(const Rows& rows, const Activations& in, int token, Floats (&total)[T]) {
+  const int64_t groups = in.padded / kGroup;
+  const int8_t* q = in.q + token * in.padded;
+  const float* scales = in.scales + token * groups;
+  const int32_t* sums = in.sums + token * groups;
+  for (Floats& one : total) one = Floats::zero();
+  for (int64_t g = 0; g < groups; ++g) {
+    Ints sum[T];
+    for (int t = 0; t < T; ++t) sum[t] = Ints::all(-Rows::kZero * sums[t * groups + g]);
+    rows.add(g, q + g * kGroup, in.padded, sum);
     for (int t = 0; t < T; ++t) {
-      const Floats scale = w_scales * Floats::all(scales[t * groups + g]);
-      total[t] = multiply_add(sum[t].floats(), scale, total[t]);
+      total[t] = multiply_add(sum[t].floats(), rows.counting(g, scales[t * groups + g]), total[t]);
     }
   }
 }
@@ -218,9 +224,11 @@ void multiply_block(const Product& product, const Activations& in, int64_t row, 
   const uint8_t* weights = static_cast<const uint8_t*>(matrix.data) + row / kBlockRows * block;
   Floats total[T];
   if (matrix.format == PARLEY_INT8) {
-    dot_int8<T>(weights, matrix.scales + row, in, token, total);
+    dot_packed(Int8Rows{weights}, in, token, total);
+    const Floats row_scales = Floats::load(matrix.scales + row);
+    for (Floats& one : total) one = one * row_scales;
   } else {
-    dot_int4<T>(weights, in, token, total);
+    dot_packed(Int4Rows{weights}, in, token, total);
   }
   const int64_t count = matrix.rows - row < kBlockRows ? matrix.rows - row : kBlockRows;
   for (int t = 0; t < T; ++t) {
