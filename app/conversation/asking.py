@@ -26,7 +26,7 @@ class Asking:
     def __init__(self, parts: LiveParts, workers: Workers) -> None:
         self._parts, self._workers = parts, workers
         self._partial: do.Transcribe | None = None
-        self._partial_turn = TurnId(0)
+        self._partial_of = (TurnId(0), 0.0)
 
     # -------------------------------------------------------------------------- the recogniser
 
@@ -41,9 +41,10 @@ class Asking:
         if wanted is None or self._workers.transcriber.pending:
             return
         self._partial = None
-        if wanted.turn != self._partial_turn:
+        if (wanted.turn, wanted.start_s) != self._partial_of:
+            # Another turn, or other sound that may become it: an earlier murmur is no front of it.
             parts.agreement.reset()
-            self._partial_turn = wanted.turn
+            self._partial_of = (wanted.turn, wanted.start_s)
         self._workers.transcriber.submit(
             lambda: jobs.transcribe_partial(
                 wanted.turn,

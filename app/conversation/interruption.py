@@ -21,8 +21,20 @@ def lower(state: State, at_s: float, policy: Policy) -> Step:
 
     Also when it may be echo: to lower an answer for a moment costs little.
     """
-    state = replace(state, barge=Barge(at_s, at_s, 0.0, sudden=True))
+    barge = Barge(_begun(state, at_s, policy), at_s, 0.0, sudden=True)
+    state = replace(state, barge=barge)
     return state, [do.Gain(policy.duck_db, policy.duck_ramp_s)]
+
+
+def _begun(state: State, at_s: float, policy: Policy) -> float:
+    """Where the words begin of which a voice from ``at_s`` on is the last.
+
+    What is said with a pause in it is made out as a whole, or its end is taken for something else.
+    """
+    before = state.before
+    if before is None or not 0 <= at_s - before.last_s < policy.again_s:
+        return at_s
+    return before.start_s
 
 
 def hushed(state: State, at_s: float, policy: Policy) -> bool:
@@ -37,7 +49,7 @@ def interruption(state: State, event: ev.Window, policy: Policy) -> Step:
     if barge is None:
         if state.run_s < policy.duck_s - 1e-9:
             return state, []
-        barge = Barge(at_s - state.run_s, at_s, state.run_s)
+        barge = Barge(_begun(state, at_s - state.run_s, policy), at_s, state.run_s)
         return replace(state, barge=barge), [do.Gain(policy.duck_db, policy.duck_ramp_s)]
     if state.run_s > 0:
         doubtful = event.echo >= policy.echo / 2 and not hushed(state, at_s, policy)
@@ -145,4 +157,5 @@ def carry_on(state: State, policy: Policy) -> Step:
         if state.barge.paused:
             commands.append(do.Resume(policy.back_s))
         commands.append(do.Gain(0.0, 5 * policy.duck_ramp_s))
-    return replace(state, barge=None), commands
+    heard = state.barge if state.barge is not None and state.barge.voiced_s > 0 else state.before
+    return replace(state, barge=None, before=heard), commands

@@ -103,6 +103,8 @@ class Policy:
     """... that were made out with so much of the silence: a word that is cut off is misheard."""
     give_up_s: float = 1.5
     """Time without a verdict after which the answer goes on."""
+    again_s: float = 0.4
+    """Voice so soon after some that was let pass goes on with it: "oh ... okay" is one murmur."""
     back_s: float = 0.22
     """How far before the pause it goes on."""
     gap_s: float = 0.3

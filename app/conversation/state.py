@@ -71,6 +71,8 @@ class State:
     speech: Speech | None = None
     reply: Reply | None = None
     barge: Barge | None = None
+    before: Barge | None = None
+    """The last sound of the user during an answer that was let pass."""
     turns: int = 0
     """Turns so far; the next one is this plus 1."""
     run_s: float = 0.0

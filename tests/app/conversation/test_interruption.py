@@ -103,6 +103,48 @@ def test_a_short_sound_is_only_ducked() -> None:
     assert (back.db, back.ramp_s) == pytest.approx((0.0, 0.1))
 
 
+def asked(talk: Talk) -> do.Transcribe:
+    """The last piece of sound that was to be written down."""
+    last = talk.of(do.Transcribe)[-1][1]
+    assert isinstance(last, do.Transcribe)
+    return last
+
+
+@pytest.mark.parametrize("sudden", [True, False])
+def test_a_murmur_with_a_pause_in_it_is_made_out_as_a_whole(sudden: bool) -> None:
+    talk = Talk()
+    talk.until_speaking()
+    talk.voice(0.32)
+    begun_s = asked(talk).start_s
+    talk.quiet(0.3)
+    talk.partial("")
+    talk.quiet(0.032)
+    assert len(talk.of(do.Resume)) == 1
+    if sudden:
+        onset(talk)
+    talk.voice(0.32)
+    assert asked(talk).start_s == begun_s
+    assert asked(talk).end_s > begun_s + 0.7
+    # Its length is its own: the pause is no voice.
+    talk.quiet(0.3)
+    talk.partial("hat")
+    talk.quiet(0.1)
+    assert not talk.of(do.Cut)
+    assert len(talk.of(do.Resume)) == 2
+
+
+def test_voice_long_after_a_murmur_stands_for_itself() -> None:
+    talk = Talk()
+    talk.until_speaking()
+    talk.voice(0.32)
+    talk.quiet(0.3)
+    talk.partial("mhm")
+    talk.quiet(0.4)
+    again_s = talk.at_s
+    talk.voice(0.32)
+    assert asked(talk).start_s == pytest.approx(again_s)
+
+
 def onset(talk: Talk) -> None:
     talk.at_s += 0.01
     talk.tell(ev.Onset(talk.at_s))

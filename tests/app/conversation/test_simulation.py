@@ -161,6 +161,26 @@ def test_a_backchannel_lets_the_answer_go_on_without_losing_a_word() -> None:
     assert loud_s == pytest.approx(turn["heard_s"] + 0.22, abs=0.1)
 
 
+def test_words_of_a_murmur_are_no_front_of_what_is_said_long_after_it() -> None:
+    recogniser = FakeRecogniser(["what time is it", "mhm mhm mhm"])
+    judges = replace(JUDGES, backchannel=lambda text: {*text.split()} <= {"mhm"})
+    room = Room(recogniser=recogniser, chat=FakeChat(LONG), judges=judges)
+    room.say(1.0, 0.3)
+    room.speaking()
+    room.sim.run_for(0.5)
+    room.say(0.7)
+    assert room.sim.run_until(lambda _: bool(room.of("resume")), 3.0)
+    assert any(partial["stable"] == "mhm mhm" for partial in room.of("partial"))
+    recogniser.lines = ["and in paris"]
+    room.sim.run_for(0.6)
+    again_s = room.sim.now_s
+    room.say(0.9)
+    room.turn()
+    later = [each for each in room.of("partial") if each["at_s"] > again_s]
+    assert {each["stable"] for each in later} <= {"", "and in"}
+    assert later
+
+
 def test_a_click_and_words_that_are_none_show_nothing() -> None:
     room = Room(recogniser=FakeRecogniser(["..."]))
     room.say(0.05, 0.3)
