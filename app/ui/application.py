@@ -23,6 +23,7 @@ from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QApplication
 
 from app.core.live_ports import LiveControl
+from app.core.shelf import Shelf
 from app.core.shown import Level, Notice
 from app.settings import paths
 from app.settings.model import Settings
@@ -30,8 +31,10 @@ from app.ui import icons
 from app.ui.bridge import Background
 from app.ui.closing import CLOSE_S, Closer
 from app.ui.look import Look
+from app.ui.viewmodels.mark import MarkViewModel
 from app.ui.viewmodels.session import SessionViewModel
 from app.ui.viewmodels.settings import Apply, SettingsStore, SettingsViewModel, known_voices
+from app.ui.viewmodels.shelf import ShelfViewModel
 from app.ui.window import MainWindow
 
 _LOG = logging.getLogger("parley.window")
@@ -49,6 +52,7 @@ def run(
     control: LiveControl,
     settings: Settings,
     store: SettingsStore,
+    shelf: Shelf,
     *,
     apply: Apply | None = None,
     renew: Apply | None = None,
@@ -60,7 +64,7 @@ def run(
     ``settings`` are those that ``control`` was made with; changed ones go to ``store`` and, where
     it is given, to ``apply``, which must not block and makes what it can of them true at once. ``renew``, which must not block
     either, goes on with all of them; without it they hold from the next start.
-    ``notices`` are sentences for the user that were there before the window.
+    ``shelf`` reads what was recorded. ``notices`` are sentences for the user that were there before the window.
     ``control.start`` is called once the window is there, ``control.close`` when it is closed: the
     window is gone at once, and this returns within two seconds whatever hangs.
     """
@@ -74,7 +78,16 @@ def run(
     choices = SettingsViewModel(
         settings, store, background, apply=apply, renew=renew, voices=voices
     )
-    window = MainWindow(session, choices, look)
+    status = session.status
+    kept = ShelfViewModel(
+        shelf,
+        background,
+        root=lambda: choices.settings.recordings,
+        being_recorded=lambda: status.recording.folder if status.recording.on else None,
+    )
+    # A thread of its own: no long file may keep the settings from being saved.
+    mark = MarkViewModel(shelf, Background())
+    window = MainWindow(session, choices, look, shelf=kept, mark=mark)
     _restore_place(window)
 
     place = QByteArray()

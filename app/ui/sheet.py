@@ -106,6 +106,13 @@ QSlider::handle:horizontal:focus { border: 3px solid $accent; width: 14px; heigh
 QScrollArea, QScrollArea > QWidget > QWidget[kind="page"] { background: $window; border: 0; }
 QAbstractScrollArea { border: 0; }
 QListView[kind="captions"] { background: $window; border: 0; }
+QTreeView[kind="sessions"] { background: $window; color: $text; border: 0; padding: 6px; }
+QTreeView[kind="sessions"]::item { padding: 8px 6px; border: 0; color: $text; }
+QTreeView[kind="sessions"]::item:selected { background: $accent_soft; color: $text; }
+QHeaderView { background: $window; border: 0; }
+QHeaderView::section {
+  background: $window; color: $muted; border: 0; border-bottom: 1px solid $line; padding: 8px 6px;
+}
 QScrollBar:vertical { background: transparent; width: 12px; margin: 2px; }
 QScrollBar::handle:vertical { background: $bar; border-radius: 4px; min-height: 32px; }
 QScrollBar::handle:vertical:hover { background: $edge; }

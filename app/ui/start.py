@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from app import compose_live
+from app.compose_shelf import DiskShelf
 from app.conversation.live import LiveSession
 from app.core.errors import OutputError, ParleyError
 from app.settings.instance import single_instance
@@ -70,4 +71,4 @@ def _talk(notices: Sequence[str] = ()) -> int:
             session.record(True)
 
     known = [*notices, *loaded.notices, *compose_live.recovered_sessions(settings)]
-    return run(session, settings, store, apply=apply, renew=renew, notices=known)
+    return run(session, settings, store, DiskShelf(), apply=apply, renew=renew, notices=known)

@@ -18,9 +18,12 @@ from PySide6.QtWidgets import (
 from app.core.shown import Level, Notice
 from app.ui.dialogs.about import AboutDialog
 from app.ui.dialogs.settings import SettingsDialog
+from app.ui.dialogs.shelf import ShelfDialog
 from app.ui.look import Look
+from app.ui.viewmodels.mark import MarkViewModel
 from app.ui.viewmodels.session import SessionViewModel
 from app.ui.viewmodels.settings import SettingsViewModel
+from app.ui.viewmodels.shelf import ShelfViewModel
 from app.ui.widgets.announcer import Announcer
 from app.ui.widgets.caption_view import CaptionView
 from app.ui.widgets.controls import IconButton, action
@@ -40,8 +43,18 @@ class MainWindow(QMainWindow):
 
     closing = Signal()
 
-    def __init__(self, session: SessionViewModel, choices: SettingsViewModel, look: Look) -> None:
+    def __init__(
+        self,
+        session: SessionViewModel,
+        choices: SettingsViewModel,
+        look: Look,
+        *,
+        shelf: ShelfViewModel,
+        mark: MarkViewModel,
+    ) -> None:
         super().__init__()
+        self.shelf = shelf
+        self.mark = mark
         self.session = session
         self.choices = choices
         self.look = look
@@ -58,7 +71,7 @@ class MainWindow(QMainWindow):
         self.empty = EmptyPage(status, look, built_in=choices.only_built_in, server=choices.server)
         self.dock = Dock(status, look, self)
         self.announcer = Announcer(status, self)
-        self.dialog: SettingsDialog | AboutDialog | None = None
+        self.dialog: SettingsDialog | ShelfDialog | AboutDialog | None = None
         self._make_actions()
         self._lay_out()
         self._connect()
@@ -67,9 +80,12 @@ class MainWindow(QMainWindow):
 
     def _make_actions(self) -> None:
         self.settings_action = action(self, self.tr("Settings"), "Ctrl+,")
+        self.shelf_action = action(self, self.tr("Recordings"), "Ctrl+O")
         self.about_action = action(self, self.tr("About Parley"), "F1")
         self.quit_action = action(self, self.tr("Quit"), "Ctrl+Q")
         self.write_action = action(self, self.tr("Write"), "Ctrl+L")
+        self.shelf_button = IconButton(self.look, "folder", self.tr("Recordings (Ctrl+O)"))
+        self.shelf_button.setAccessibleName(self.tr("Recordings"))
         self.settings_button = IconButton(self.look, "settings", self.tr("Settings (Ctrl+,)"))
         self.settings_button.setAccessibleName(self.tr("Settings"))
         self.about_button = IconButton(self.look, "info", self.tr("About Parley (F1)"))
@@ -89,6 +105,7 @@ class MainWindow(QMainWindow):
         top.addWidget(self.state, 1)
         top.addWidget(self.meters)
         top.addSpacing(8)
+        top.addWidget(self.shelf_button)
         top.addWidget(self.settings_button)
         top.addWidget(self.about_button)
         self.pages = QStackedWidget()
@@ -115,6 +132,8 @@ class MainWindow(QMainWindow):
         self.captions.verticalScrollBar().rangeChanged.connect(self._place_latest)
         self.latest.clicked.connect(self.captions.follow)
         self.dock.composer.field.left.connect(self._leave_field)
+        self.shelf_button.clicked.connect(self.shelf_action.trigger)
+        self.shelf_action.triggered.connect(self.show_shelf)
         self.settings_button.clicked.connect(self.settings_action.trigger)
         self.about_button.clicked.connect(self.about_action.trigger)
         self.settings_action.triggered.connect(self.show_settings)
@@ -126,6 +145,7 @@ class MainWindow(QMainWindow):
         self.choices.changed.connect(self._apply)
         self.choices.failed.connect(self._complain)
         self.choices.renewed.connect(self._renewed)
+        self.mark.changed.connect(self._answer)
         self.session.status.switches_changed.connect(self._remember_switches)
 
     # What is shown.
@@ -149,14 +169,21 @@ class MainWindow(QMainWindow):
     @Slot()
     def show_settings(self) -> None:
         """Open the settings over the window."""
-        self._open(lambda: SettingsDialog(self.choices, self.session.status, self.look, self))
+        self._open(
+            lambda: SettingsDialog(self.choices, self.session.status, self.mark, self.look, self)
+        )
+
+    @Slot()
+    def show_shelf(self) -> None:
+        """Open the list of what was recorded over the window."""
+        self._open(lambda: ShelfDialog(self.shelf, self.session.status, self.look, self))
 
     @Slot()
     def show_about(self) -> None:
         """Open what Parley is over the window."""
         self._open(lambda: AboutDialog(self.choices, self.look, self))
 
-    def _open(self, make: Callable[[], SettingsDialog | AboutDialog]) -> None:
+    def _open(self, make: Callable[[], SettingsDialog | ShelfDialog | AboutDialog]) -> None:
         if self.dialog is not None:
             self.dialog.raise_()
             return
@@ -200,6 +227,12 @@ class MainWindow(QMainWindow):
     @Slot(str)
     def _complain(self, message: str) -> None:
         self.session.status.take_notice(Notice(Level.WARNING, message))
+
+    @Slot()
+    def _answer(self) -> None:
+        """Who closed the settings while a file was listened to is told all the same."""
+        if not self.mark.busy and not isinstance(self.dialog, SettingsDialog):
+            self.session.status.take_notice(Notice(Level.INFO, self.mark.answer))
 
     # Keys: Space is the talk key wherever it is not needed for something else.
 

@@ -62,3 +62,9 @@ def minutes(seconds: float) -> str:
     if hours:
         return f"{hours}:{rest // 60:02d}:{rest % 60:02d}"
     return f"{rest // 60}:{rest % 60:02d}"
+
+
+def reason_of(error: object) -> str:
+    """Why something failed, in the system's words or the error's own."""
+    words = error.strerror if isinstance(error, OSError) else None
+    return words or str(error)

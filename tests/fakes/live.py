@@ -240,7 +240,9 @@ def demonstrate() -> int:
             over = threading.Event()
             threading.Thread(target=play, args=(self, script(), over.wait), daemon=True).start()
 
-    return run(Demonstration(answering=True), Settings(), FakeStore())
+    from tests.fakes.shelf import FakeShelf
+
+    return run(Demonstration(answering=True), Settings(), FakeStore(), FakeShelf())
 
 
 if __name__ == "__main__":

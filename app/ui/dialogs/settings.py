@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QLineEdit, QPushButton, QWidget
 
 from app.core.shown import Phase
 from app.settings.model import Settings
+from app.ui.dialogs.mark import MarkRow
 from app.ui.dialogs.page import PageDialog, Part
 from app.ui.dialogs.rows import (
     CONTROL_WIDTH,
@@ -24,8 +25,10 @@ from app.ui.dialogs.rows import (
     switch_row,
 )
 from app.ui.look import Look
+from app.ui.viewmodels.mark import MarkViewModel
 from app.ui.viewmodels.settings import SettingsViewModel, model_name
 from app.ui.viewmodels.status import StatusViewModel
+from app.ui.widgets.announcer import announce
 
 SIZES = (11, 14, 18, 22, 28)
 _MODELS = ("model", "asr", "llm")
@@ -38,12 +41,14 @@ class SettingsDialog(PageDialog):
         self,
         choices: SettingsViewModel,
         status: StatusViewModel,
+        mark: MarkViewModel,
         look: Look,
         parent: QWidget | None = None,
     ) -> None:
         super().__init__(self.tr("Settings"), QSize(560, 680), look, parent)
         self._choices = choices
         self._status = status
+        self._mark = mark
         self.paths: dict[str, PathRow] = {}
         self.problem = label("", "danger")
         self.problem.hide()
@@ -207,15 +212,14 @@ class SettingsDialog(PageDialog):
             self.tr("Mark Parley's voice"),
             self._hint(
                 "watermark",
-                self.tr(
-                    "Replies carry an inaudible mark with your own key. "
-                    "'main.py watermark verify FILE' finds it."
-                ),
+                self.tr("Replies carry an inaudible mark with your own key."),
             ),
             self._choices.settings.watermark,
             lambda on: self._choices.set("watermark", on),
         )
         section.add(row)
+        self.mark_row = MarkRow(self._mark)
+        section.add(self.mark_row)
         row, self.record = switch_row(
             self._look,
             self.tr("Record every conversation"),
@@ -376,3 +380,4 @@ class SettingsDialog(PageDialog):
     def _complain(self, message: str) -> None:
         self.problem.setText(message)
         self.problem.show()
+        announce(self, message, assertive=True)

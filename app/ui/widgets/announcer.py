@@ -66,9 +66,14 @@ class Announcer(QObject):
             self._last = words
 
     def _announce(self, message: str, assertive: bool) -> None:
-        if not QAccessible.isActive():
-            return
-        event = QAccessibleAnnouncementEvent(self._window, message)
-        manners = QAccessible.AnnouncementPoliteness
-        event.setPoliteness(manners.Assertive if assertive else manners.Polite)
-        QAccessible.updateAccessibility(event)
+        announce(self._window, message, assertive=assertive)
+
+
+def announce(window: QWidget, message: str, *, assertive: bool = False) -> None:
+    """Have screen readers say ``message``: at once where it is ``assertive``, else when they can."""
+    if not QAccessible.isActive():
+        return
+    event = QAccessibleAnnouncementEvent(window, message)
+    manners = QAccessible.AnnouncementPoliteness
+    event.setPoliteness(manners.Assertive if assertive else manners.Polite)
+    QAccessible.updateAccessibility(event)

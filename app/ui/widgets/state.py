@@ -140,12 +140,16 @@ class Meter(QWidget):
         self._full = 0
         self.setAccessibleName(name)
         self.setToolTip(name)
-        self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
+        self.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Fixed)
         look.changed.connect(self.update)
 
     def sizeHint(self) -> QSize:  # noqa: N802
         """As large as it is drawn."""
         return QSize(96, 16)
+
+    def minimumSizeHint(self) -> QSize:  # noqa: N802
+        """Short, in a narrow window: the words beside it need the room more."""
+        return QSize(46, 16)
 
     @property
     def lit(self) -> int:

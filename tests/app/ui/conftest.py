@@ -22,6 +22,7 @@ from app.ui.viewmodels.settings import SettingsViewModel
 from app.ui.window import MainWindow
 from tests.app.ui.helpers import settle
 from tests.fakes.live import FakeLive, FakeStore
+from tests.fakes.shelf import FakeShelf, kept, shelf_models
 
 HERE = Path(__file__).parent
 
@@ -79,10 +80,19 @@ def choices(store: FakeStore, background: Background) -> SettingsViewModel:
 
 
 @pytest.fixture
+def shelf() -> FakeShelf:
+    return FakeShelf(kept(20), kept(19, state="recovered"), kept(18))
+
+
+@pytest.fixture
 def window(
-    session: SessionViewModel, choices: SettingsViewModel, look: Look
+    session: SessionViewModel,
+    choices: SettingsViewModel,
+    look: Look,
+    shelf: FakeShelf,
+    background: Background,
 ) -> Iterator[MainWindow]:
-    made = MainWindow(session, choices, look)
+    made = MainWindow(session, choices, look, **shelf_models(shelf, background))
     made.show()
     made.activateWindow()
     settle()

@@ -9,7 +9,8 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from app.core.shown import (
@@ -22,6 +23,7 @@ from app.core.shown import (
     Shown,
 )
 from tests.fakes.live import DEVICES, FakeLive, FakeStore, answer, conversation, times, typed, user
+from tests.fakes.shelf import FakeShelf, kept, shelf_models
 
 QUESTION = "How do I keep bread fresh for longer than a day or two?"
 REPLY = (
@@ -38,6 +40,18 @@ BROKEN = Notice(
     "There is no language model at /models/qwen2.5-7b-instruct.gguf: choose one in the settings.",
 )
 UNSAVED = "The settings could not be saved: No space left on device."
+KEYLESS = Notice(
+    Level.WARNING,
+    "The watermark key cannot be kept in config/parley/watermark.key (No space left on device): make "
+    "the folder writable, or switch the watermark off. Until then Parley's voice bears the mark of no "
+    "lasting key.",
+)
+ROOMLESS = Notice(
+    Level.WARNING,
+    "How your room sounds cannot be kept in data/parley/rooms (No space left on device): make the "
+    "folder writable or free some space. Until then Parley learns it anew at every start.",
+)
+KEPT_AS = {27: "recovered", 25: "stopped", 22: "files"}
 FOUND = Notice(Level.INFO, "The microphone is back.")
 ASKED = user(2, QUESTION)
 
@@ -61,6 +75,7 @@ STATES: dict[str, Sequence[Shown]] = {
     "muted": [*DONE, phase(Phase.MUTED)],
     "no-microphone": [phase(Phase.NO_MICROPHONE), LOST],
     "failed": [phase(Phase.FAILED), BROKEN],
+    "disk-full": [*DONE, phase(Phase.LISTENING), KEYLESS, ROOMLESS],
     "recording": [
         *DONE,
         phase(Phase.LISTENING),
@@ -83,7 +98,11 @@ DIALOGS = (
     "settings-next-start-models",
     "settings-failed",
     "settings-refused-chosen",
+    "settings-marked-recording",
     "settings-end",
+    "recordings",
+    "recordings-binned",
+    "recordings-empty",
     "about",
     "about-end",
 )
@@ -139,6 +158,19 @@ def _in_large_letters(shown: object, look: object, name: str) -> list[str]:
     return found
 
 
+def _wait_for(done: Callable[[], bool]) -> None:
+    """Let Qt and the threads go on until ``done``."""
+    from tests.app.ui.helpers import settle
+
+    for _ in range(2000):
+        settle()
+        if done():
+            settle()
+            return
+        time.sleep(0.005)
+    raise AssertionError("it was never done")
+
+
 def _nothing(_: object) -> None:
     """What a running conversation would do about the settings."""
 
@@ -164,11 +196,23 @@ class _Window:
             renew=at_once,
             voices=("atlas", "nova"),
         )
-        self.window = MainWindow(self.session, self.choices, look)  # type: ignore[arg-type]
+        full = (
+            ()
+            if "empty" in name
+            else tuple(kept(day, state=KEPT_AS.get(day, "closed")) for day in range(28, 8, -1))
+        )
+        self.shelf = FakeShelf(*full)
+        self.window = MainWindow(
+            self.session,
+            self.choices,
+            look,  # type: ignore[arg-type]
+            **shelf_models(self.shelf),
+        )
         self.window.resize(FIRST)  # whatever the size of the screen that there is none of
         self.name = name
 
     def __enter__(self):
+        from app.ui.dialogs.page import PageDialog
         from tests.app.ui.helpers import settle
 
         self.window.show()
@@ -181,13 +225,16 @@ class _Window:
         self.session.status.poll()
         if self.name.startswith("settings"):
             self.window.show_settings()
+        elif self.name.startswith("recordings"):
+            self.window.show_shelf()
+            _wait_for(lambda: self.window.shelf.loaded)
         elif self.name.startswith("about"):
             self.window.show_about()
         settle()
         self._choose()
-        if self.window.dialog is not None:
+        if isinstance(self.window.dialog, PageDialog):
             bar = self.window.dialog.area.verticalScrollBar()
-            shares = {"models": 0.55, "end": 1.0}
+            shares = {"models": 0.55, "recording": 0.72, "end": 1.0}
             bar.setValue(round(bar.maximum() * shares.get(self.name.rpartition("-")[2], 0.0)))
         return self.window
 
@@ -198,6 +245,12 @@ class _Window:
             self.choices.set("asr", Path("/models/faster-whisper-small.en"))
             self.choices.set("llm", "http://127.0.0.1:8080/v1")
             settle()
+        if "marked" in self.name:
+            self.window.mark.look(Path("interview.flac"))
+            _wait_for(lambda: not self.window.mark.busy)
+        if "binned" in self.name:
+            self.window.dialog.delete.click()  # type: ignore[union-attr]
+            _wait_for(lambda: self.window.shelf.can_undo)
         if "refused" in self.name:
             self.choices.failed.emit(UNSAVED)
             settle()

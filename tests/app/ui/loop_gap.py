@@ -31,6 +31,7 @@ def main() -> int:
     from app.ui.viewmodels.settings import SettingsViewModel
     from app.ui.window import MainWindow
     from tests.fakes.live import FakeLive, FakeStore, answer, conversation
+    from tests.fakes.shelf import FakeShelf, kept, shelf_models
 
     app = make_application()
     app.setFont(QFont("DejaVu Sans", 10))
@@ -73,8 +74,12 @@ def main() -> int:
         return SettingsViewModel(Settings(), FakeStore(), Background(), voices=("atlas", "nova"))
 
     made: list[MainWindow] = []
+    shelf = FakeShelf(*(kept(1 + number % 30) for number in range(300)))
     found = {
-        "window made": longest(lambda: made.append(MainWindow(session, choices(), look)), True)
+        "window made": longest(
+            lambda: made.append(MainWindow(session, choices(), look, **shelf_models(shelf))),
+            True,
+        )
     }
     [window] = made
     bar = window.captions.verticalScrollBar()
@@ -105,6 +110,8 @@ def main() -> int:
         ),
         "settings closed": longest(window.dialog.accept, True),
         "about opened": longest(window.show_about, True),
+        "about closed": longest(lambda: window.dialog and window.dialog.accept(), True),
+        "300 recordings listed": longest(window.show_shelf, True),
     }
     json.dump(found, sys.stdout, indent=1)
     return 0

@@ -26,11 +26,12 @@ def main() -> int:
     from app.ui.viewmodels.settings import SettingsViewModel
     from app.ui.window import MainWindow
     from tests.fakes.live import FakeLive, FakeStore
+    from tests.fakes.shelf import FakeShelf, shelf_models
 
     app = make_application()
     look = Look(app, theme="light")
     choices = SettingsViewModel(Settings(), FakeStore(), Background())
-    window = MainWindow(SessionViewModel(FakeLive()), choices, look)
+    window = MainWindow(SessionViewModel(FakeLive()), choices, look, **shelf_models(FakeShelf()))
 
     def lightness(of: QWidget) -> int:
         at = of.mapToGlobal(of.rect().topLeft())

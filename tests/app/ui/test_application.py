@@ -18,6 +18,7 @@ from app.ui import application, closing
 from app.ui.window import MainWindow
 from tests.app.ui.helpers import settle
 from tests.fakes.live import FakeLive, FakeStore
+from tests.fakes.shelf import FakeShelf
 
 
 @pytest.fixture(autouse=True)
@@ -60,7 +61,9 @@ def test_it_starts_the_conversation_shows_it_and_ends_it(
         window.close()
 
     live, store = Guided(look_and_leave), FakeStore()
-    code = application.run(live, Settings(), store, notices=["A setting was not understood."])
+    code = application.run(
+        live, Settings(), store, FakeShelf(), notices=["A setting was not understood."]
+    )
     assert code == 0
     assert seen == ["Listening", "A setting was not understood."]
     assert live.calls == [("start",), ("close", closing.CLOSE_S)]
@@ -89,7 +92,7 @@ def test_a_conversation_that_does_not_end_is_left_behind(
     live = Guided(leave)
     live.closes = threading.Event()
     with caplog.at_level(logging.WARNING, "parley.window"):
-        assert application.run(live, Settings(), FakeStore()) == 0
+        assert application.run(live, Settings(), FakeStore(), FakeShelf()) == 0
     live.closes.set()
     assert hidden == [True]
     assert "left behind" in caplog.text
@@ -103,7 +106,7 @@ def test_what_was_chosen_last_is_saved_before_the_end(styled: QApplication) -> N
 
     store = FakeStore()
     applied: list[Settings] = []
-    application.run(Guided(choose_and_leave), Settings(), store, apply=applied.append)
+    application.run(Guided(choose_and_leave), Settings(), store, FakeShelf(), apply=applied.append)
     assert [settings.patience for settings in store.saved] == [0.9]
     assert [settings.patience for settings in applied] == [0.9]
 
@@ -120,7 +123,7 @@ def test_a_theme_and_a_place_are_kept(styled: QApplication) -> None:
         window.close()
 
     for _ in range(2):
-        application.run(Guided(resize_and_leave), Settings(theme="dark"), FakeStore())
+        application.run(Guided(resize_and_leave), Settings(theme="dark"), FakeStore(), FakeShelf())
     assert dark == [True, True]
     assert sizes[1] == (600, 640)
 

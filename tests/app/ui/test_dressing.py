@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 import shiboken6
 from PySide6.QtCore import QCoreApplication, QEvent, QObject
-from PySide6.QtWidgets import QApplication, QLabel, QWidget
+from PySide6.QtWidgets import QLabel, QWidget
 
 from app.ui.dialogs.settings import SettingsDialog
 from app.ui.dressing import AT_ONCE
@@ -19,12 +19,25 @@ from tests.app.ui.helpers import settle
 
 
 class Changes(QObject):
-    """Counts, in the whole application, the widgets that get another style, and what is drawn."""
+    """Counts the widgets of a window that get another style, and which windows are drawn.
 
-    def __init__(self) -> None:
+    It listens to these widgets alone and no longer than they live: a filter of the whole application
+    is shown what is just being destroyed.
+    """
+
+    def __init__(self, window: QWidget) -> None:
         super().__init__()
         self.styled = 0
         self.drawn = set[QWidget]()
+        self._heard = [window, *window.findChildren(QWidget)]
+        for widget in self._heard:
+            widget.installEventFilter(self)
+
+    def stop(self) -> None:
+        """Listen no more."""
+        for widget in self._heard:
+            if shiboken6.isValid(widget):
+                widget.removeEventFilter(self)
 
     def eventFilter(self, thing: QObject, event: QEvent) -> bool:  # noqa: N802
         if isinstance(thing, QWidget):
@@ -40,19 +53,18 @@ class Changes(QObject):
 
 
 @pytest.fixture
-def changes(styled: QApplication) -> Iterator[Changes]:
-    made = Changes()
-    styled.installEventFilter(made)
-    yield made
-    styled.removeEventFilter(made)
-
-
-@pytest.fixture
 def dialog(window: MainWindow) -> SettingsDialog:
     window.settings_action.trigger()
     settle()
     assert isinstance(window.dialog, SettingsDialog)
     return window.dialog
+
+
+@pytest.fixture
+def changes(window: MainWindow, dialog: SettingsDialog) -> Iterator[Changes]:
+    made = Changes(window)
+    yield made
+    made.stop()
 
 
 def test_no_turn_of_a_change_of_colours_is_long(

@@ -19,6 +19,7 @@ from app.ui.window import FRAME, MainWindow
 from app.ui.words import PHASE_ICONS, minutes, phase_hint, phase_word
 from tests.app.ui.helpers import go, press, settle
 from tests.fakes.live import FakeLive, FakeStore, conversation, user
+from tests.fakes.shelf import FakeShelf, shelf_models
 
 # What it shows.
 
@@ -56,7 +57,7 @@ def test_real_models_are_not_called_built_in(
 ) -> None:
     own = Settings(asr=Path("/m/w"), model=Path("/m/c"), llm="http://127.0.0.1:8080/v1")
     choices = SettingsViewModel(own, FakeStore(), background)
-    window = MainWindow(session, choices, look)
+    window = MainWindow(session, choices, look, **shelf_models(FakeShelf(), background))
     qtbot.addWidget(window)
     window.show()
     session.status.take_phase(PhaseChanged(Phase.LISTENING))
