@@ -89,4 +89,6 @@ def _is_tensor(value: object) -> bool:
 
 
 def _place(tensor: Tensor) -> int:
-    return tensor.untyped_storage().data_ptr()
+    """Its address; of weights in a library's own layout, which nothing writes, any number."""
+    plain = tensor.layout == torch.strided
+    return tensor.untyped_storage().data_ptr() if plain else id(tensor)
