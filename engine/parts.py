@@ -31,12 +31,17 @@ class EngineParts:
         self, model: CsmModel, codec: MimiCodec, tokenizer: TextTokenizer, sampling: Sampling
     ) -> None:
         self.model, self.codec, self.tokenizer, self.sampling = model, codec, tokenizer, sampling
-        self.voices = Voices(self.prepare)
+        self.voices = Voices(self.prepare, self.window)
 
     @property
     def config(self) -> CsmConfig:
         """The model's sizes."""
         return self.model.config
+
+    @property
+    def window(self) -> int:
+        """Positions that a conversation has, its voice included."""
+        return self.config.backbone.max_positions
 
     @property
     def sample_rate_hz(self) -> int:
@@ -73,4 +78,4 @@ class EngineParts:
         state = [*self.model.state_dict().items(), *self.codec.model.state_dict().items()]
         tensors = [(name, value) for name, value in state if isinstance(value, Tensor)]
         model = fingerprint(tensors, name, self.model.device.type)
-        self.voices = Voices(self.prepare, VoiceStore(folder, model, self.config))
+        self.voices = Voices(self.prepare, self.window, VoiceStore(folder, model, self.config))

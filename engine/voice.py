@@ -1,7 +1,7 @@
 """Voices on disk: a folder with a short recording, its transcript and a note of consent.
 
-``voice.json`` (``{"name", "prompt", "text", "speaker", "consent"}``, all but consent optional),
-``prompt.wav`` or ``prompt.flac`` (mono, any rate) and ``prompt.txt`` (the words in it).
+``prompt.wav`` or ``prompt.flac`` (any rate, channels are mixed), ``prompt.txt`` (the words in it) and
+``voice.json`` (``{"name", "text", "speaker", "consent"}``, all optional; ``text`` instead of the words).
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from engine.errors import VoiceError
 from engine.types import FloatArray, Segment, Voice
 
 LONGEST_PROMPT_S = 30.0
+_LAST_SPEAKER = 9
 
 
 def load_voice(folder: Path, sample_rate_hz: int = 24_000) -> Voice:
@@ -33,14 +34,13 @@ def load_voice(folder: Path, sample_rate_hz: int = 24_000) -> Voice:
         raise VoiceError(
             f"The voice in {folder} has no prompt.wav or prompt.flac: add a recording."
         )
-    words = folder / "prompt.txt"
-    text = str(about.get("text") or (words.read_text("utf-8") if words.is_file() else "")).strip()
+    text = str(about.get("text") or _words(folder / "prompt.txt")).strip()
     if not text:
         raise VoiceError(f"The voice in {folder} has no transcript: write its words to prompt.txt.")
     return Voice(
         name=str(about.get("name") or folder.name),
         prompt=Segment(
-            speaker=int(about.get("speaker", 0)),
+            speaker=_speaker(about.get("speaker", 0), folder),
             text=text,
             audio=_read_mono(recording, sample_rate_hz),
         ),
@@ -48,13 +48,31 @@ def load_voice(folder: Path, sample_rate_hz: int = 24_000) -> Voice:
     )
 
 
+def _words(path: Path) -> str:
+    if not path.is_file():
+        return ""
+    try:
+        return path.read_text("utf-8-sig")  # Windows' editors begin a text with a mark
+    except (OSError, ValueError) as error:
+        raise VoiceError(f"{path} cannot be read ({error}): save its words as UTF-8.") from error
+
+
+def _speaker(number: object, folder: Path) -> int:
+    if not isinstance(number, int) or not 0 <= number <= _LAST_SPEAKER:
+        raise VoiceError(
+            f"The speaker in {folder / 'voice.json'} must be a number from 0 to {_LAST_SPEAKER}: "
+            "correct or remove it."
+        )
+    return number
+
+
 def _about(folder: Path) -> dict[str, Any]:
     path = folder / "voice.json"
     if not path.is_file():
         return {}
     try:
-        about = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
+        about = json.loads(path.read_text("utf-8-sig"))
+    except (OSError, ValueError, RecursionError) as error:
         raise VoiceError(f"{path} is not readable JSON ({error}): repair or remove it.") from error
     if not isinstance(about, dict):
         raise VoiceError(f"{path} must hold a JSON object: repair or remove it.")
@@ -76,4 +94,5 @@ def _read_mono(path: Path, sample_rate_hz: int) -> FloatArray:
         raise VoiceError(f"{path} is longer than {LONGEST_PROMPT_S:.0f} s: use a shorter prompt.")
     if rate != sample_rate_hz:
         mono = soxr.resample(mono, rate, sample_rate_hz)
+    mono = mono / max(1.0, float(np.abs(mono).max(initial=0.0)))  # floats may be recorded louder
     return np.ascontiguousarray(mono, dtype=np.float32)

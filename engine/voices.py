@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from engine.csm.prompt import Prepared
+from engine.errors import VoiceError
 from engine.runtime.decoder import Decoder, Prefix
 from engine.types import Segment, Voice
 from engine.voice_store import VoiceStore
@@ -25,12 +26,18 @@ class _Known:
 
 
 class Voices:
-    """The voices of one engine. ``prepare`` turns a prompt into ids and codes."""
+    """The voices of one engine. ``prepare`` turns a prompt into ids and codes.
+
+    A voice that does not fit the model's ``window`` is refused with a ``VoiceError``.
+    """
 
     def __init__(
-        self, prepare: Callable[[Segment], Prepared], store: VoiceStore | None = None
+        self,
+        prepare: Callable[[Segment], Prepared],
+        window: int,
+        store: VoiceStore | None = None,
     ) -> None:
-        self._prepare, self._store = prepare, store
+        self._prepare, self._window, self._store = prepare, window, store
         self._known: dict[int, _Known] = {}
 
     def line(self, voice: Voice) -> Prepared:
@@ -58,5 +65,11 @@ class Voices:
         known = self._known.get(id(voice))
         if known is None:
             line = self._store.line(voice) if self._store is not None else None
-            known = self._known[id(voice)] = _Known(voice, line or self._prepare(voice.prompt))
+            line = line or self._prepare(voice.prompt)
+            if line.positions >= self._window:
+                raise VoiceError(
+                    f"The prompt of the voice '{voice.name}' takes {line.positions} of the "
+                    f"{self._window} places that this model has: use a shorter recording."
+                )
+            known = self._known[id(voice)] = _Known(voice, line)
         return known

@@ -39,6 +39,23 @@ def test_voice_json_names_the_voice_and_its_speaker(tmp_path: Path) -> None:
     assert (voice.name, voice.prompt.speaker, voice.consent) == ("Anna", 2, "synthetic")
 
 
+def test_texts_that_begin_with_a_mark_are_read_without_it(tmp_path: Path) -> None:
+    folder = _folder(tmp_path)
+    (folder / "voice.json").write_text('{"name": "Anna"}', "utf-8-sig")
+    (folder / "prompt.txt").write_text("This is my voice.", "utf-8-sig")
+    voice = load_voice(folder)
+    assert (voice.name, voice.prompt.text) == ("Anna", "This is my voice.")
+
+
+def test_a_recording_in_floats_that_is_too_loud_is_turned_down(tmp_path: Path) -> None:
+    folder = _folder(tmp_path)
+    (folder / "prompt.flac").unlink()
+    tone = np.sin(np.arange(24_000) / 9)
+    soundfile.write(folder / "prompt.wav", 2.5 * tone, 24_000, subtype="FLOAT")
+    audio = load_voice(folder).prompt.audio
+    assert audio is not None and np.allclose(audio, tone, atol=1e-4)
+
+
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
@@ -46,7 +63,11 @@ def test_voice_json_names_the_voice_and_its_speaker(tmp_path: Path) -> None:
         (lambda f: (f / "prompt.txt").unlink(), "no transcript"),
         (lambda f: (f / "prompt.flac").write_bytes(b"not sound"), "cannot be read as sound"),
         (lambda f: (f / "voice.json").write_text("{"), "not readable JSON"),
+        (lambda f: (f / "voice.json").write_text("[" * 100_000), "not readable JSON"),
         (lambda f: (f / "voice.json").write_text("[]"), "JSON object"),
+        (lambda f: (f / "voice.json").write_text('{"speaker": "anna"}'), "number from 0 to 9"),
+        (lambda f: (f / "voice.json").write_text('{"speaker": 1e999}'), "number from 0 to 9"),
+        (lambda f: (f / "prompt.txt").write_bytes("Grüße".encode("latin-1")), "as UTF-8"),
         (
             lambda f: soundfile.write(f / "prompt.flac", np.zeros(24_000), 24_000),
             "no usable sound",
