@@ -1,7 +1,8 @@
 """A folder of voices made ready: codes, keys and values, one safetensors file for each.
 
 It is a cache, so nothing in it is missed: a file that is damaged, foreign or of another shape is passed
-over and written anew, and a folder that cannot be written stays as it is.
+over and written anew, and a folder that cannot be written stays as it is. What a power cut left of a
+file may have the right length and zeros in it, so every tensor has a check sum.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import contextlib
 import hashlib
 import logging
 import os
+import zlib
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -28,6 +30,8 @@ FORMAT = "parley-voice-1"
 MOST_BYTES = 256 * 2**20
 """What a folder may take up; beyond it the voices used longest ago go."""
 _SUFFIX = ".safetensors"
+_DRAFT = ".part"
+_CHECK = "check of "
 _SAMPLES = 257
 """Values of each tensor that a model is known by."""
 
@@ -85,7 +89,7 @@ class VoiceStore:
     def keep(self, voice: Voice, line: Prepared, prefix: Prefix, decoder: Decoder) -> None:
         """Write a voice down, whole or not at all, and make room for it."""
         path = self._path(voice)
-        draft = path.with_suffix(f".{os.getpid()}.part")
+        draft = path.with_suffix(f".{os.getpid()}{_DRAFT}")
         array = "numpy" if isinstance(prefix.keys, np.ndarray) else "torch"
         about = {"format": FORMAT, "decoder": _kind(decoder), "array": array}
         try:
@@ -95,6 +99,7 @@ class VoiceStore:
                 "keys": _tensor(prefix.keys),
                 "values": _tensor(prefix.values),
             }
+            about |= {_CHECK + name: _check(tensor) for name, tensor in tensors.items()}
             data = save(tensors, about)
             if len(data) > self._most_bytes:
                 return
@@ -125,30 +130,41 @@ class VoiceStore:
                 if about.get("format") != FORMAT:
                     return None
                 tensors = {name: file.get_tensor(name) for name in names}
-            os.utime(path)  # used just now
         except (OSError, ValueError, SafetensorError):
             return None
+        if any(about.get(_CHECK + name) != _check(tensor) for name, tensor in tensors.items()):
+            return None
+        with contextlib.suppress(OSError):  # a folder that is only for reading is as good
+            os.utime(path)  # used just now
         return tensors, about
 
     def _make_room(self, wanted: int, path: Path) -> None:
         """Remove what was used longest ago, and what was never finished."""
         files: list[tuple[float, int, Path]] = []
         for file in self._folder.iterdir():
-            if file.suffix == _SUFFIX and file != path:
-                about = file.stat()
-                files.append((about.st_mtime, about.st_size, file))
+            with contextlib.suppress(OSError):  # another program makes room too
+                if file.suffix == _DRAFT:
+                    file.unlink()
+                elif file.suffix == _SUFFIX and file != path:
+                    about = file.stat()
+                    files.append((about.st_mtime, about.st_size, file))
         room = self._most_bytes - wanted - sum(size for _, size, _ in files)
         for _, size, file in sorted(files):
             if room >= 0:
                 return
-            file.unlink(missing_ok=True)
-            room += size
+            with contextlib.suppress(OSError):
+                file.unlink(missing_ok=True)
+                room += size
 
 
 def state_of_files(path: Path) -> str:
-    """Sizes and times of a model's files, so that an exchanged one is noticed."""
-    files = sorted(path.glob("*.safetensors")) if path.is_dir() else [path]
-    stats = ((file.name, file.stat()) for file in files)
+    """Sizes and times of a model's files, so that an exchanged one is noticed.
+
+    The tokenizer and the sizes count too: weights that stay the same read other text by them.
+    """
+    folder = path if path.is_dir() else path.parent
+    files = (file for file in folder.iterdir() if file.suffix in (".safetensors", ".json"))
+    stats = ((file.name, file.stat()) for file in sorted(files))
     return " ".join(f"{name}:{stat.st_size}:{stat.st_mtime_ns}" for name, stat in stats)
 
 
@@ -166,6 +182,10 @@ def fingerprint(tensors: Iterable[tuple[str, Tensor]], *more: str) -> str:
 
 def _kind(decoder: Decoder) -> str:
     return f"{type(decoder).__module__}.{type(decoder).__qualname__}"
+
+
+def _check(tensor: Tensor) -> str:
+    return f"{zlib.crc32(tensor.contiguous().view(torch.uint8).numpy()):08x}"
 
 
 def _tensor(array: object) -> Tensor:

@@ -12,11 +12,12 @@ import pytest
 import torch
 
 from engine import generator
+from engine.errors import VoiceError
 from engine.generator import SpeechEngine
 from engine.runtime.eager import EagerDecoder
 from engine.types import Segment, Voice
-from engine.voice_store import VoiceStore, fingerprint
-from tests.engine.tiny import tiny_engine, tiny_voice
+from engine.voice_store import VoiceStore, fingerprint, state_of_files
+from tests.engine.tiny import tiny_engine, tiny_segment, tiny_voice
 
 
 @pytest.fixture
@@ -87,6 +88,8 @@ def test_another_engine_finds_codes_and_keys_on_the_disk(
             path.read_bytes().replace(b"parley-voice-1", b"foreign-file-1")
         ),
         lambda path: path.write_bytes(path.read_bytes().replace(b"Counting", b"OtherOne")),
+        lambda path: path.write_bytes(path.read_bytes()[:-4096] + bytes(4096)),
+        lambda path: path.write_bytes(path.read_bytes().replace(b"check of", b"no check")),
     ],
 )
 def test_a_spoilt_file_is_passed_over_and_written_anew(
@@ -150,6 +153,57 @@ def test_a_folder_that_cannot_be_written_is_no_trouble(tmp_path: Path, read: lis
     blocked.write_text("not a folder")
     assert torch.equal(cache(kept(blocked), sung()), cache(tiny_engine(), sung()))
     assert blocked.read_text() == "not a folder"
+
+
+def test_a_folder_that_is_only_for_reading_is_read(
+    tmp_path: Path, read: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = cache(kept(tmp_path), sung())
+
+    def refuse(*_arguments: object) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(os, "utime", refuse)
+    assert torch.equal(cache(kept(tmp_path), sung()), first)
+    assert len(read) == 1
+
+
+def test_a_full_disk_keeps_nothing_and_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def half(path: Path, data: bytes) -> int:
+        with path.open("wb") as file:
+            file.write(data[: len(data) // 2])
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", half)
+    assert torch.equal(cache(kept(tmp_path), sung()), cache(tiny_engine(), sung()))
+    assert files(tmp_path) == []
+
+
+def test_what_was_never_finished_is_removed(tmp_path: Path) -> None:
+    draft = tmp_path / f"{'0' * 40}.12345.part"
+    draft.write_bytes(b"half of a voice")
+    cache(kept(tmp_path), sung())
+    assert [path.suffix for path in files(tmp_path)] == [".safetensors"]
+
+
+@pytest.mark.parametrize("prompt", [tiny_segment(300), tiny_segment(1, text="word " * 60)])
+def test_a_voice_that_fills_the_window_is_refused_in_one_sentence(prompt: Segment) -> None:
+    voice = Voice("anna", prompt)
+    with pytest.raises(VoiceError, match=r"'anna' takes \d+ of the 256 places .* shorter"):
+        tiny_engine().conversation(voice)
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "config.json", "tokenizer.json"])
+def test_an_exchanged_file_is_another_model(tmp_path: Path, name: str) -> None:
+    for known in ("model.safetensors", "config.json", "tokenizer.json"):
+        (tmp_path / known).write_bytes(b"1")
+    model = tmp_path / "model.safetensors"
+    before = (state_of_files(tmp_path), state_of_files(model))
+    assert before == (state_of_files(tmp_path), state_of_files(model))
+    (tmp_path / name).write_bytes(b"12")
+    assert state_of_files(tmp_path) != before[0] and state_of_files(model) != before[1]
 
 
 def test_one_changed_tensor_is_another_model() -> None:
