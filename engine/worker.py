@@ -153,6 +153,8 @@ class Worker:
             return False
 
     def _load(self, request: protocol.Load) -> Answer:
+        from engine.runtime.precision import precision_of
+
         began = time.perf_counter()
         engine = self._engine = self._load_engine(request)
         voice = self._voice(request.voice)
@@ -160,10 +162,10 @@ class Worker:
             engine.prepare_voice(voice)
         return protocol.Loaded(
             str(engine.model.device),
-            str(engine.model.dtype).removeprefix("torch."),
+            precision_of(engine.model).value,
             time.perf_counter() - began,
             engine.config.codebooks,
-            engine.config.backbone.max_positions,
+            engine.window,
         )
 
     def _begin(self, request: protocol.Open) -> Answer:

@@ -20,6 +20,7 @@ from engine.generator import SpeechEngine
 from engine.listening import Listener
 from engine.protocol import Answer, Failed, Failure, Request
 from engine.runtime.eager import EagerDecoder
+from engine.runtime.precision import Precision
 from engine.voice import load_voice
 from engine.worker import ORPHANED, PAUSE_S, Worker, out_of_memory
 from tests.engine.tiny import tiny_engine, tiny_segment
@@ -135,12 +136,14 @@ def test_the_worker_speaks_what_the_engine_speaks() -> None:
     assert code == ORPHANED  # the wire was cut
 
 
-def test_loading_tells_what_matters_outside() -> None:
+@pytest.mark.parametrize("precision", ["fp32", "int8"])
+def test_loading_tells_what_matters_outside(precision: str) -> None:
     engine = tiny_engine()
+    engine.model.precision = Precision(precision)
     wire: Any = Wire(LOAD, protocol.Quit())
     assert Worker(wire, Number(), lambda _: engine).run() == 0
     (loaded,) = wire.answers
-    assert (loaded.device, loaded.precision) == ("cpu", "float32")
+    assert (loaded.device, loaded.precision) == ("cpu", precision)
     assert (loaded.codebooks, loaded.window) == (4, 256)
 
 

@@ -88,7 +88,7 @@ def test_the_process_speaks_frame_for_frame_what_the_engine_speaks_here(
     assert np.array_equal(spoken[0], spoken[1])
     facts = speech.facts
     assert facts is not None
-    assert (facts.device, facts.precision, facts.codebooks) == ("cpu", "float32", 4)
+    assert (facts.device, facts.precision, facts.codebooks) == ("cpu", "fp32", 4)
 
 
 @posix
