@@ -185,7 +185,7 @@ def _kind(decoder: Decoder) -> str:
 
 
 def _check(tensor: Tensor) -> str:
-    return f"{zlib.crc32(tensor.contiguous().view(torch.uint8).numpy()):08x}"
+    return f"{zlib.crc32(tensor.contiguous().view(torch.uint8).numpy().data):08x}"
 
 
 def _tensor(array: object) -> Tensor:

@@ -3,7 +3,7 @@
 No new dependency, by measurement on a CPU (csm-1b's matrices, one row, AVX-512 without AMX): torchao's
 int8 is 4 to 12 times slower eager, since it unpacks the weights at every call, and compiled it ends in
 the kernel of PyTorch that is called here, as its int4 does; its kernel for int4 with 8-bit activations
-is not in its wheels and wants AMX. oneDNN with 8-bit activations is up to 1.9 times as fast as the int8
+is not in its wheels and wants AMX. oneDNN with 8-bit activations is up to twice as fast as the int8
 here, and no faster than the compiled engine (``engine.native``), which takes this place on a CPU.
 """
 
