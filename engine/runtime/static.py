@@ -44,6 +44,7 @@ class StaticFrame:
         noise: (K, C) exponential noise of the next frame.
         out: (K + 1,) codes and 1 when they end the line: what the host copies.
         count: C.
+        fused: whether other kernels than PyTorch's are at work.
     """
 
     def __init__(self, weights: Fused, kernels: Kernels | None = None, rows: int = 1) -> None:
@@ -52,6 +53,7 @@ class StaticFrame:
         config, device, dtype = weights.config, weights.device, weights.dtype
         self._plain = PlainKernels(config, device, dtype)
         self._kernels: Kernels = self._plain if kernels is None else kernels
+        self.fused = kernels is not None
         self.buckets = buckets(config.backbone.max_positions)
         self.hidden = torch.zeros(rows, config.backbone.width, device=device, dtype=dtype)
         self.before = torch.zeros_like(self.hidden)
