@@ -16,6 +16,7 @@ constexpr int kRowsAtOnce = 4, kTokensAtOnce = 6, kPackedTokens = 8;
 constexpr int kRowsAtOnce = 2, kTokensAtOnce = 2, kPackedTokens = 2;
 #endif
 constexpr int kAheadBytes = 4096;  // how far in front of the sums memory is asked for
+constexpr int kFewTokens = 4;      // at which memory bounds several rows at once still
 
 // Calls work(tile, token) for positions of which at most T go at once, a few sizes of tile in all.
 template <int T, typename Work>
@@ -80,14 +81,16 @@ template <int R, int T, typename Cell, typename X>
 void dot_tile(const Cell* rows, const X* x, int64_t cols, const Product& product, int64_t row,
               int token) {
   constexpr int64_t kStep = sizeof(X) == sizeof(float) ? kLanes : 2 * kLanes;
+  constexpr int64_t kAhead = kAheadBytes / 2 / sizeof(Cell);
   Floats sum[R][T];
   for (auto& line : sum) {
     for (Floats& one : line) one = Floats::zero();
   }
   int64_t i = 0;
   for (; i + kStep <= cols; i += kStep) {
-    for (int r = 0; T <= 4 && r < R; ++r) {
-      prefetch(reinterpret_cast<const char*>(rows + r * cols + i) + kAheadBytes);
+    if (T <= kFewTokens) {  // beyond the end of these rows lie those of the next tile
+      const int64_t next = i + kAhead < cols ? i + kAhead : i + kAhead + (R - 1) * cols;
+      for (int r = 0; r < R; ++r) prefetch(rows + r * cols + next);
     }
     tile_step<R, T>(rows + i, cols, x + i, cols, sum);
   }
@@ -136,7 +139,7 @@ void multiply_all_tokens(const Product& product, const X* x, const Activations& 
 }
 
 inline bool in_halves(int64_t format, const Activations& in) {
-  return kHasPairs && format == PARLEY_BF16 && in.tokens >= kManyTokens && !in.alike;
+  return kHasPairs && format == PARLEY_BF16 && (in.tokens >= kManyTokens || in.alike);
 }
 
 template <typename Cell>

@@ -70,7 +70,8 @@ struct Activations {
 };
 
 // From how many positions on bf16 matrices are multiplied in bf16: the sum is bounded by memory below,
-// where more exact activations cost nothing, and by arithmetic above.
+// where more exact activations cost nothing, and by arithmetic above. Positions that are to be alike are
+// so at any number.
 constexpr int kManyTokens = 6;
 
 // One product: out[token, row] = (or +=) matrix[row] · x[token].
