@@ -7,15 +7,17 @@ from typing import Any
 import numpy as np
 import torch
 from tokenizers import AddedToken, Tokenizer, models, pre_tokenizers
+from torch import Tensor
 
 from engine.config import tiny
 from engine.csm.model import CsmModel
 from engine.csm.tokenizer import BOS, EOS, TextTokenizer
-from engine.generator import SpeechEngine
+from engine.generator import Conversation, SpeechEngine
 from engine.mimi.codec import MimiCodec
-from engine.types import Sampling, Segment, Voice
+from engine.types import CodeArray, Sampling, Segment, Voice
 
 GREEDY = Sampling(temperature=0.0)
+LINE = "This is a line."
 
 
 def tiny_engine(seed: int = 0, sampling: Sampling = GREEDY) -> SpeechEngine:
@@ -50,3 +52,16 @@ def tiny_segment(frames: int, speaker: int = 1, text: str = "Hello.", seed: int 
 def tiny_voice(frames: int = 10) -> Voice:
     """A voice whose prompt is random codes."""
     return Voice("tiny", tiny_segment(frames, speaker=0, text="I am the voice.", seed=99))
+
+
+def spoken(conversation: Conversation, text: str = LINE) -> CodeArray:
+    """Say ``text``; the codes (T, K) that came into the conversation by it."""
+    before = len(conversation.history)
+    for _ in conversation.speak(text):
+        pass
+    return np.concatenate([segment.codes for segment in conversation.history[before:]])
+
+
+def cached_keys(conversation: Conversation) -> Tensor:
+    """The keys of every position in the cache of a conversation."""
+    return conversation._decoder.save(0, conversation.positions).keys
