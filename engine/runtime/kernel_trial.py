@@ -27,7 +27,7 @@ _WRITTEN = ("codes", "ending", "out")
 _Both = tuple[Kernels, PlainKernels]
 
 
-class _Noise:
+class Noise:
     """Random tensors, the same at every load."""
 
     def __init__(self, device: torch.device, dtype: torch.dtype) -> None:
@@ -57,18 +57,18 @@ def trial(
         rows: candidates T.
     """
     plain = Precision.FP32 if dtype == torch.float32 else Precision.BF16
-    noise = _Noise(device, dtype)
+    noise = Noise(device, dtype)
     both = kernels, PlainKernels(config, device, dtype)
     checks = (
         *_products(both, noise, config, precision or plain, rows),
-        *_attentions(both, noise, config, rows),
+        *attentions(both, noise, config, rows),
         *_frames(both, noise, config, rows),
     )
     return all(checks)
 
 
 def _products(
-    both: _Both, noise: _Noise, config: CsmConfig, precision: Precision, rows: int
+    both: _Both, noise: Noise, config: CsmConfig, precision: Precision, rows: int
 ) -> Iterator[bool]:
     """Every shape of a matrix, for as many rows as it will be given."""
     for part, times in ((config.backbone, (rows,)), (config.depth, (rows, 2 * rows))):
@@ -76,46 +76,48 @@ def _products(
         turned = inner + 2 * part.kv_heads * part.head_dim
         layers = precision.layers
         for time in times:
-            yield _product(both, noise, (turned, part.width), layers, time, normed=True)
-            yield _added(both, noise, (part.width, inner), layers, time)
-            yield _added(both, noise, (part.width, part.ffn), layers, time)
-            yield _gated(both, noise, (2 * part.ffn, part.width), layers, time)
+            yield product(both, noise, (turned, part.width), layers, time, normed=True)
+            yield added(both, noise, (part.width, inner), layers, time)
+            yield added(both, noise, (part.width, part.ffn), layers, time)
+            yield gated(both, noise, (2 * part.ffn, part.width), layers, time)
         # A prefill: of any other number of rows than these.
         for shape in ((part.width, inner), (part.width, part.ffn), (turned, part.width)):
             yield _read(both, noise, shape, layers)
         head = config.audio_vocab, part.width
-        yield _product(both, noise, head, precision.heads, rows, normed=part is config.depth)
+        yield product(both, noise, head, precision.heads, rows, normed=part is config.depth)
     unquantised = Format.FP32 if noise.dtype == torch.float32 else Format.BF16
     across = config.depth.width, config.backbone.width
-    yield _product(both, noise, across, unquantised, rows)
+    yield product(both, noise, across, unquantised, rows)
 
 
-def _matrix(noise: _Noise, shape: tuple[int, int], wanted: Format) -> Stored:
+def _matrix(noise: Noise, shape: tuple[int, int], wanted: Format) -> Stored:
     return store(noise(*shape) * shape[1] ** -0.5, wanted)
 
 
-def _product(
+def product(
     both: _Both,
-    noise: _Noise,
+    noise: Noise,
     shape: tuple[int, int],
     wanted: Format,
     time: int,
     *,
     normed: bool = False,
 ) -> bool:
+    """Whether ``x @ weight.T`` agrees, for x (time, M) and a matrix of ``shape``."""
     stored, x = _matrix(noise, shape, wanted), noise(time, shape[1])
     norm = Norm(noise(shape[1]), _EPS) if normed else None
     results = [one.product(x, one.bind(stored, noise.dtype), norm) for one in both]
     return alike(*results)
 
 
-def _read(both: _Both, noise: _Noise, shape: tuple[int, int], wanted: Format) -> bool:
+def _read(both: _Both, noise: Noise, shape: tuple[int, int], wanted: Format) -> bool:
     stored, x = _matrix(noise, shape, wanted), noise(_MANY, shape[1])
     results = [one.bind(stored, noise.dtype)(x) for one in both]
     return alike(*results)
 
 
-def _added(both: _Both, noise: _Noise, shape: tuple[int, int], wanted: Format, time: int) -> bool:
+def added(both: _Both, noise: Noise, shape: tuple[int, int], wanted: Format, time: int) -> bool:
+    """Whether it agrees when it is added to something."""
     stored, x, base = _matrix(noise, shape, wanted), noise(time, shape[1]), noise(time, shape[0])
     results = [base.clone() for _ in both]
     for one, result in zip(both, results, strict=True):
@@ -123,13 +125,16 @@ def _added(both: _Both, noise: _Noise, shape: tuple[int, int], wanted: Format, t
     return alike(*results)
 
 
-def _gated(both: _Both, noise: _Noise, shape: tuple[int, int], wanted: Format, time: int) -> bool:
+def gated(both: _Both, noise: Noise, shape: tuple[int, int], wanted: Format, time: int) -> bool:
+    """Whether gate and up agree once they are joined."""
     stored, x, norm = _matrix(noise, shape, wanted), noise(time, shape[1]), noise(shape[1])
     results = [one.gated(x, one.bind(stored, noise.dtype), Norm(norm, _EPS)) for one in both]
     return alike(*results)
 
 
-def _attentions(both: _Both, noise: _Noise, config: CsmConfig, rows: int) -> Iterator[bool]:
+def attentions(both: _Both, noise: Noise, config: CsmConfig, rows: int) -> Iterator[bool]:
+    """Whether every kind of attention agrees, and what it leaves in the cache."""
+
     def cache(part: TransformerConfig, positions: int) -> Tensor:
         return noise(2, rows, part.kv_heads, positions, part.head_dim)
 
@@ -159,7 +164,7 @@ def _attentions(both: _Both, noise: _Noise, config: CsmConfig, rows: int) -> Ite
         yield alike(*outs) and alike(*caches)
 
 
-def _frames(both: _Both, noise: _Noise, config: CsmConfig, rows: int) -> Iterator[bool]:
+def _frames(both: _Both, noise: Noise, config: CsmConfig, rows: int) -> Iterator[bool]:
     device, width, books = noise.device, config.backbone.width, config.codebooks
     vocab, whole = config.audio_vocab, torch.int64
     codes = torch.arange(rows * books, device=device).view(rows, books) % vocab
@@ -181,7 +186,7 @@ def _frames(both: _Both, noise: _Noise, config: CsmConfig, rows: int) -> Iterato
 
 def _same_draw(
     both: _Both,
-    noise: _Noise,
+    noise: Noise,
     config: CsmConfig,
     rows: int,
     table: Tensor,

@@ -58,24 +58,11 @@ class Rows:
 
 
 @triton.jit
-def _normed(x, norm, at, known, M: tl.constexpr, EPS: tl.constexpr, NORM: tl.constexpr):
-    """Numbers ``at`` of one row, in fp32, normalised where ``NORM``."""
-    given = tl.load(x + at, mask=known, other=0.0)
-    kind = given.dtype
-    given = given.to(tl.float32)
-    if NORM:
-        size = tl.sum(given * given, axis=0) / M
-        scale = tl.load(norm + tl.arange(0, given.shape[0]), mask=known, other=0.0)
-        given = (given * tl.rsqrt(size + EPS) * scale.to(tl.float32)).to(kind).to(tl.float32)
-    return given
-
-
-@triton.jit
-def _write(out, at, inside, first, second, MODE: tl.constexpr):
-    """The end of a product: stored, added to what is there, or gate and up joined."""
+def _written(out, at, inside, first, second, base, MODE: tl.constexpr):
+    """The end of a product: stored, added to ``base``, or gate and up joined."""
     kind = out.dtype.element_ty
     if MODE == 1:
-        first += tl.load(out + at, mask=inside, other=0.0).to(tl.float32)
+        first += base
     if MODE == 2:
         gate, up = first.to(kind).to(tl.float32), second.to(kind).to(tl.float32)
         first = (gate / (1.0 + tl.exp(-gate))).to(kind).to(tl.float32) * up
@@ -111,21 +98,33 @@ def _plain_rows(  # noqa: PLR0913, PLR0917  (a kernel has no objects)
     second = first
     if MODE == 2:
         second = tl.load(weight + N * M + at, mask=both, other=0, eviction_policy="evict_first")
+    scale, scale_up, evened = 1.0, 1.0, 1.0
+    if SCALED:
+        scale = tl.load(scales + rows, mask=inside, other=0.0).to(tl.float32)
+        if MODE == 2:
+            scale_up = tl.load(scales + N + rows, mask=inside, other=0.0).to(tl.float32)
+    if NORM:
+        evened = tl.load(norm + columns, mask=known, other=0.0).to(tl.float32)
     # The assembler would put every load right before its use, and wait for each in its turn: no load may
     # pass a barrier.
     tl.debug_barrier()
     follow(AHEAD)
     for row in tl.static_range(T):
-        given = _normed(x, norm, row * M + columns, known, M, EPS, NORM)
+        at = row * N + rows
+        base = 0.0
+        if MODE == 1:
+            base = tl.load(out + at, mask=inside, other=0.0).to(tl.float32)
+        given = tl.load(x + row * M + columns, mask=known, other=0.0)
+        kind = given.dtype
+        given = given.to(tl.float32)
+        if NORM:
+            size = tl.rsqrt(tl.sum(given * given, axis=0) / M + EPS)
+            given = (given * size * evened).to(kind).to(tl.float32)
         one = tl.sum(first.to(tl.float32) * given[None, :], axis=1)
         two = one
         if MODE == 2:
-            two = tl.sum(second.to(tl.float32) * given[None, :], axis=1)
-        if SCALED:
-            one *= tl.load(scales + rows, mask=inside, other=0.0).to(tl.float32)
-            if MODE == 2:
-                two *= tl.load(scales + N + rows, mask=inside, other=0.0).to(tl.float32)
-        _write(out, row * N + rows, inside, one, two, MODE)
+            two = tl.sum(second.to(tl.float32) * given[None, :], axis=1) * scale_up
+        _written(out, at, inside, one * scale, two, base, MODE)
 
 
 @triton.jit
@@ -194,26 +193,31 @@ def _four_rows(  # noqa: PLR0913, PLR0917
         at += N * COUNT
         scale_up = tl.load(scales + at, mask=there, other=0.0).to(tl.float32)
         offset_up = tl.load(offsets + at, mask=there, other=0.0).to(tl.float32)
+    columns = byte // HALF * GROUP + byte % HALF
+    low_evened, high_evened = 1.0, 1.0
+    if NORM:
+        low_evened = tl.load(norm + columns, mask=known, other=0.0).to(tl.float32)
+        high_evened = tl.load(norm + HALF + columns, mask=known, other=0.0).to(tl.float32)
     tl.debug_barrier()  # as above
     follow(AHEAD)
-    columns = byte // HALF * GROUP + byte % HALF
     for row in tl.static_range(T):
+        base = 0.0
+        if MODE == 1:
+            base = tl.load(out + row * N + rows, mask=inside, other=0.0).to(tl.float32)
         given = tl.load(x + row * M + columns, mask=known, other=0.0)
         kind = given.dtype
         low = given.to(tl.float32)
         high = tl.load(x + row * M + HALF + columns, mask=known, other=0.0).to(tl.float32)
         if NORM:
             size = tl.rsqrt(tl.sum(low * low + high * high, axis=0) / M + EPS)
-            scaled = tl.load(norm + columns, mask=known, other=0.0).to(tl.float32)
-            low = (low * size * scaled).to(kind).to(tl.float32)
-            scaled = tl.load(norm + HALF + columns, mask=known, other=0.0).to(tl.float32)
-            high = (high * size * scaled).to(kind).to(tl.float32)
+            low = (low * size * low_evened).to(kind).to(tl.float32)
+            high = (high * size * high_evened).to(kind).to(tl.float32)
         sums = tl.sum(tl.reshape(low + high, (GROUPS, HALF)), axis=1)
         one = _four_sum(first, low, high, sums, scale, offset, ROWS, GROUPS, HALF)
         two = one
         if MODE == 2:
             two = _four_sum(second, low, high, sums, scale_up, offset_up, ROWS, GROUPS, HALF)
-        _write(out, row * N + rows, inside, one, two, MODE)
+        _written(out, row * N + rows, inside, one, two, base, MODE)
 
 
 @triton.jit

@@ -95,7 +95,9 @@ class Compiled:
         before, _, after = machine.partition("BAR.SYNC")
         assert not weights or ".EF" in before, "the weights are not asked for first"
         waiting = machine.partition("ACQBULK")
-        early = re.findall(r"LDG(?!\.E\.EF)|STG", waiting[0]) if waiting[1] else []
+        # Products may read what belongs to the model before that, the others nothing.
+        hasty = "STG" if name.endswith("_rows") else "LDG|STG"
+        early = re.findall(hasty, waiting[0]) if waiting[1] else []
         return cls(
             name=name,
             sizes=sizes,
@@ -106,8 +108,7 @@ class Compiled:
             wide=loads["v4.b32"],
             narrow=len(weights) - loads["v4.b32"],
             late=len(re.findall(r"LDG\.E\.EF", after)),
-            # The scales of int4 are weights too.
-            hasty=0 if name == "_four_rows" else len(early),
+            hasty=len(early),
             seconds=seconds,
         )
 

@@ -19,7 +19,7 @@ from engine.csm.model import CsmModel
 from engine.runtime.ahead import StaticDecoder
 from engine.runtime.fused import fuse
 from engine.runtime.graphs import Direct, Stage
-from engine.runtime.kernel_trial import trial
+from engine.runtime.kernel_trial import Noise, added, attentions, gated, product, trial
 from engine.runtime.kernels import Kernels, drawing_buffers
 from engine.runtime.plain import PlainKernels
 from engine.runtime.precision import Format, Precision
@@ -42,6 +42,23 @@ def trial_of_every_format() -> None:
     ):
         kernels = TritonKernels(tiny(), CPU)
         assert trial(kernels, tiny(), CPU, dtype, precision, rows), (dtype, precision, rows)
+
+
+def attention_at_the_published_sizes() -> None:
+    """The longest cache, in 32 shares, and every key of a depth decoder."""
+    both = TritonKernels(CSM_1B, CPU), PlainKernels(CSM_1B, CPU, torch.bfloat16)
+    assert all(attentions(both, Noise(CPU, torch.bfloat16), CSM_1B, 1))
+
+
+def products_at_the_published_widths() -> None:
+    """Few outputs, but all the inputs of csm-1b and of its largest relative."""
+    both = TritonKernels(CSM_1B, CPU), PlainKernels(CSM_1B, CPU, torch.bfloat16)
+    noise = Noise(CPU, torch.bfloat16)
+    for wanted in (Format.BF16, Format.INT8, Format.INT4):
+        assert product(both, noise, (16, 1024), wanted, 4, normed=True), wanted
+        assert gated(both, noise, (16, 2048), wanted, 2), wanted
+        assert added(both, noise, (8, 8192), wanted, 2), wanted
+        assert added(both, noise, (8, 14_336), wanted, 1), wanted
 
 
 def products_of_many_rows() -> None:
@@ -170,6 +187,7 @@ def plain(config: CsmConfig) -> Kernels:
 
 CASES = {
     "trial": (trial_of_every_format, products_of_many_rows),
+    "sizes": (attention_at_the_published_sizes, products_at_the_published_widths),
     "draws": (draws_at_the_published_size, nothing_but_numbers_is_needed),
     "frames": (whole_frames,),
 }

@@ -52,7 +52,7 @@ def test_what_fails_in_triton_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 @NEEDS_TRITON
-@pytest.mark.parametrize("cases", ["trial", "draws", "frames"])
+@pytest.mark.parametrize("cases", ["trial", "sizes", "draws", "frames"])
 def test_triton_computes_what_pytorch_does(cases: str) -> None:
     _run("tests.engine.runtime.interpreted", cases, TRITON_INTERPRET="1")
 
