@@ -25,17 +25,13 @@ from engine.runtime.triton_launch import Card, follow
 Rope = tuple[Tensor, Tensor]
 
 SHARE = 64
-"""Keys of one program of the backbone: 8 heads at 2048 positions are 256 programs, at 256 still 32."""
+"""Keys of one program of the backbone: 32 heads at 256 positions are 128 programs."""
 
 
 @triton.jit
-def _turned(row, cos, sin, SIZE: tl.constexpr):
-    """One head's numbers at ``row``, rotated, in their own type; ``sin`` has the sign of the turn."""
-    one = tl.arange(0, SIZE)
-    other = (one + SIZE // 2) % SIZE
-    straight = tl.load(row + one)
-    turned = straight.to(tl.float32) * tl.load(cos + one)
-    turned += tl.load(row + other).to(tl.float32) * tl.load(sin + one)
+def _turned(straight, other, cos, sin):
+    """One head's numbers and those half a head away, rotated, in their own type."""
+    turned = straight.to(tl.float32) * cos + other.to(tl.float32) * sin
     return turned.to(straight.dtype)
 
 
@@ -61,24 +57,28 @@ def _near(  # noqa: PLR0913, PLR0917  (a kernel has no objects)
     head, row = tl.program_id(0), tl.program_id(1)
     kv_head = head // (HEADS // KV_HEADS)
     one = tl.arange(0, SIZE)
+    other = (one + SIZE // 2) % SIZE
     qkv += row * (HEADS + 2 * KV_HEADS) * SIZE
-    cos += place * SIZE
-    sin += place * SIZE
-    query = _turned(qkv + head * SIZE, cos, sin, SIZE).to(tl.float32)
-    key = _turned(qkv + (HEADS + kv_head) * SIZE, cos, sin, SIZE)
-    value = tl.load(qkv + (HEADS + KV_HEADS + kv_head) * SIZE + one)
     keys = cache + (row * KV_HEADS + kv_head) * POSITIONS * SIZE
     values = keys + T * KV_HEADS * POSITIONS * SIZE
-    # The others of the group read only what lies before ``place``, so nobody waits for this.
-    if head % (HEADS // KV_HEADS) == 0:
-        tl.store(keys + place * SIZE + one, key)
-        tl.store(values + place * SIZE + one, value)
     spots = tl.arange(0, KEYS)
     at = spots[:, None] * SIZE + one[None, :]
     old = (spots < place)[:, None] & (one >= 0)[None, :]
     here = (spots == place)[:, None]
+    # Asked for before anything is computed, which would be waited for first.
     seen = tl.load(keys + at, mask=old, other=0.0)
     heard = tl.load(values + at, mask=old, other=0.0)
+    query, query_too = tl.load(qkv + head * SIZE + one), tl.load(qkv + head * SIZE + other)
+    qkv += (HEADS + kv_head) * SIZE
+    key, key_too = tl.load(qkv + one), tl.load(qkv + other)
+    value = tl.load(qkv + KV_HEADS * SIZE + one)
+    turn, lean = tl.load(cos + place * SIZE + one), tl.load(sin + place * SIZE + one)
+    query = _turned(query, query_too, turn, lean).to(tl.float32)
+    key = _turned(key, key_too, turn, lean)
+    # The others of the group read only what lies before ``place``, so nobody waits for this.
+    if head % (HEADS // KV_HEADS) == 0:
+        tl.store(keys + place * SIZE + one, key)
+        tl.store(values + place * SIZE + one, value)
     seen = tl.where(here, key[None, :], seen).to(tl.float32)
     heard = tl.where(here, value[None, :], heard).to(tl.float32)
     scores = tl.sum(seen * query[None, :], axis=1) * scale
@@ -113,15 +113,19 @@ def _start(  # noqa: PLR0913, PLR0917
     head, row = tl.program_id(0), tl.program_id(1)
     kv_head = head // (HEADS // KV_HEADS)
     one = tl.arange(0, SIZE)
+    other = (one + SIZE // 2) % SIZE
     kind = out.dtype.element_ty
     first = qkv + row * (HEADS + 2 * KV_HEADS) * SIZE
     second = first + T * (HEADS + 2 * KV_HEADS) * SIZE
     key, value = (HEADS + kv_head) * SIZE, (HEADS + KV_HEADS + kv_head) * SIZE
     key0 = tl.load(first + key + one)
     value0 = tl.load(first + value + one)
-    key1 = _turned(second + key, cos + SIZE, sin + SIZE, SIZE)
+    turn, lean = tl.load(cos + SIZE + one), tl.load(sin + SIZE + one)
+    key1, key_too = tl.load(second + key + one), tl.load(second + key + other)
     value1 = tl.load(second + value + one)
-    query = _turned(second + head * SIZE, cos + SIZE, sin + SIZE, SIZE).to(tl.float32)
+    query, too = tl.load(second + head * SIZE + one), tl.load(second + head * SIZE + other)
+    key1 = _turned(key1, key_too, turn, lean)
+    query = _turned(query, too, turn, lean).to(tl.float32)
     if head % (HEADS // KV_HEADS) == 0:
         keys = cache + (row * KV_HEADS + kv_head) * POSITIONS * SIZE
         values = keys + T * KV_HEADS * POSITIONS * SIZE
@@ -161,22 +165,22 @@ def _far(  # noqa: PLR0913, PLR0917
     MOST: tl.constexpr,
     AHEAD: tl.constexpr,
 ):
-    """``KEYS`` keys of one key head of one candidate, for the query heads that share it.
+    """``KEYS`` keys of one query head of one candidate.
 
-    Writes, per query head and share, the weighted sum of the values (SIZE) and beside it the largest
-    score and the sum of the weights (2). The share that holds the position stores it in the cache.
+    Writes the weighted sum of the values (SIZE), and beside it the largest score and the sum of the
+    weights (2). The share that holds the position stores it in the cache. Heads that share keys read
+    them anew, but out of the card's cache: one program for all of them takes as long as each in turn.
     """
     follow(AHEAD)
-    share, kv_head, row = tl.program_id(0), tl.program_id(1), tl.program_id(2)
-    GROUP: tl.constexpr = HEADS // KV_HEADS
+    share, head, row = tl.program_id(0), tl.program_id(1), tl.program_id(2)
+    kv_head = head // (HEADS // KV_HEADS)
     place = tl.load(position)
     begin = share * KEYS
     if begin <= place:
         one = tl.arange(0, SIZE)
+        other = (one + SIZE // 2) % SIZE
         spots = begin + tl.arange(0, KEYS)
         qkv += row * (HEADS + 2 * KV_HEADS) * SIZE
-        cos += place * SIZE
-        sin += place * SIZE
         keys = cache + (row * KV_HEADS + kv_head) * POSITIONS * SIZE
         values = keys + T * KV_HEADS * POSITIONS * SIZE
         at = spots[:, None] * SIZE + one[None, :]
@@ -184,24 +188,26 @@ def _far(  # noqa: PLR0913, PLR0917
         here = (spots == place)[:, None]
         seen = tl.load(keys + at, mask=old, other=0.0)
         heard = tl.load(values + at, mask=old, other=0.0)
-        key = _turned(qkv + (HEADS + kv_head) * SIZE, cos, sin, SIZE)
-        value = tl.load(qkv + (HEADS + KV_HEADS + kv_head) * SIZE + one)
-        if place < begin + KEYS:
+        query, query_too = tl.load(qkv + head * SIZE + one), tl.load(qkv + head * SIZE + other)
+        qkv += (HEADS + kv_head) * SIZE
+        key, key_too = tl.load(qkv + one), tl.load(qkv + other)
+        value = tl.load(qkv + KV_HEADS * SIZE + one)
+        turn, lean = tl.load(cos + place * SIZE + one), tl.load(sin + place * SIZE + one)
+        query = _turned(query, query_too, turn, lean).to(tl.float32)
+        key = _turned(key, key_too, turn, lean)
+        if (place < begin + KEYS) & (head % (HEADS // KV_HEADS) == 0):
             tl.store(keys + place * SIZE + one, key)
             tl.store(values + place * SIZE + one, value)
         seen = tl.where(here, key[None, :], seen).to(tl.float32)
         heard = tl.where(here, value[None, :], heard).to(tl.float32)
-        for member in tl.static_range(GROUP):
-            head = kv_head * GROUP + member
-            query = _turned(qkv + head * SIZE, cos, sin, SIZE).to(tl.float32)
-            scores = tl.sum(seen * query[None, :], axis=1) * scale
-            scores = tl.where(spots <= place, scores, -float("inf"))
-            most = tl.max(scores, axis=0)
-            weights = tl.exp(scores - most)
-            into = (row * HEADS + head) * MOST + share
-            tl.store(shares + into * SIZE + one, tl.sum(weights[:, None] * heard, axis=0))
-            tl.store(parts + into * 2, most)
-            tl.store(parts + into * 2 + 1, tl.sum(weights, axis=0))
+        scores = tl.sum(seen * query[None, :], axis=1) * scale
+        scores = tl.where(spots <= place, scores, -float("inf"))
+        most = tl.max(scores, axis=0)
+        weights = tl.exp(scores - most)
+        into = (row * HEADS + head) * MOST + share
+        tl.store(shares + into * SIZE + one, tl.sum(weights[:, None] * heard, axis=0))
+        tl.store(parts + into * 2, most)
+        tl.store(parts + into * 2 + 1, tl.sum(weights, axis=0))
 
 
 @triton.jit
@@ -311,7 +317,7 @@ def far(
     shares = torch.empty((time, heads, most, size), dtype=torch.float32, device=device)
     parts = torch.empty((time, heads, most, 2), dtype=torch.float32, device=device)
     out = torch.empty((time, heads * size), dtype=qkv.dtype, device=device)
-    _far[(triton.cdiv(bucket, SHARE), kv_heads, time)](
+    _far[triton.cdiv(bucket, SHARE), heads, time](
         qkv,
         *rope,
         cache,

@@ -117,8 +117,9 @@ def _pick(  # noqa: PLR0913, PLR0915, PLR0917  (a kernel has no objects)
     packed = tl.load(scratch + row * WANT + slot)
     best = (packed >> 32).to(tl.int32).to(tl.float32, bitcast=True)
     order = _ordered(best, COARSE).to(tl.int64) * WANT - slot  # no two alike
-    rank = tl.sum((order[None, :] > order[:, None]).to(tl.int32), axis=1)
-    waits = tl.sum(tl.where(rank[:, None] == slot[None, :], noises[None, :], 0.0), axis=1)
+    # Summed over the first axis: so a thread holds two of the 64, not sixteen.
+    rank = tl.sum((order[:, None] > order[None, :]).to(tl.int32), axis=0)
+    waits = tl.sum(tl.where(slot[:, None] == rank[None, :], noises[:, None], 0.0), axis=0)
     best = tl.div_rn(best, heat)
     least = tl.sum(tl.where(rank == last, best, 0.0), axis=0)
     kept = (rank < candidates) & (best >= least)
