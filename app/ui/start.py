@@ -55,7 +55,10 @@ def _talk(notices: Sequence[str] = ()) -> int:
     voice, record = settings.voice, settings.record
 
     def apply(chosen: Settings) -> None:
-        nonlocal voice
+        nonlocal voice, record
+        if chosen.record != record:
+            record = chosen.record
+            session.record(record)
         session.change_policy(compose_live.live_policy(chosen))
         if chosen.voice != voice:
             voice = chosen.voice

@@ -226,7 +226,9 @@ class MainWindow(QMainWindow):
 
     @Slot(str)
     def _complain(self, message: str) -> None:
-        self.session.status.take_notice(Notice(Level.WARNING, message))
+        # The settings, where they are open, say it themselves.
+        if not isinstance(self.dialog, SettingsDialog):
+            self.session.status.take_notice(Notice(Level.WARNING, message))
 
     @Slot()
     def _answer(self) -> None:

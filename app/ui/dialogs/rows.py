@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from PySide6.QtCore import QCoreApplication, QSignalBlocker, Qt
+from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import (
     QFileDialog,
     QFrame,
@@ -79,6 +80,7 @@ class Row(QWidget):
         texts.addWidget(self.hint)
         control.setAccessibleName(name)
         control.setAccessibleDescription(hint)
+        control.setToolTip(hint)
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(16)
@@ -137,6 +139,7 @@ def slider_row(
     control.setValue(value)
     control.setAccessibleName(name)
     control.setAccessibleDescription(f"{hint} {ends[0]} – {ends[1]}.")
+    control.setToolTip(hint)
     control.valueChanged.connect(changed)
     row = QWidget()
     column = QVBoxLayout(row)
@@ -159,6 +162,16 @@ def slider_row(
     return row, control
 
 
+class Field(QLineEdit):
+    """A line of text. Enter takes what is written, and does not close the dialog on top of it."""
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802
+        """A line edit's keys; Enter ends here."""
+        super().keyPressEvent(event)
+        if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
+            event.accept()
+
+
 class PathRow(QWidget):
     """A file, folder or address: written or looked for. Empty is what is built in."""
 
@@ -172,9 +185,10 @@ class PathRow(QWidget):
     ) -> None:
         super().__init__()
         self._file_kind = file_kind
+        self._hint = hint
         self._chosen = chosen
         self._shown = ""
-        self.field = QLineEdit()
+        self.field = Field()
         self.field.setAccessibleName(name)
         self.field.setAccessibleDescription(hint)
         self.field.editingFinished.connect(self._finished)
@@ -183,6 +197,7 @@ class PathRow(QWidget):
         self.browse.setAccessibleName(
             QCoreApplication.translate("PathRow", "Browse for: {name}").format(name=name)
         )
+        self.browse.setToolTip(hint)
         self.browse.setAutoDefault(False)
         self.browse.clicked.connect(self._browse)
         self.state = label("", "hint")
@@ -207,7 +222,8 @@ class PathRow(QWidget):
         self._shown = value
         self.field.setText(value)
         self.field.setCursorPosition(0)
-        self.field.setToolTip(value)
+        # A long path is cut in the field, so it is told whole.
+        self.field.setToolTip(f"{value}\n{self._hint}" if value else self._hint)
         self.field.setPlaceholderText(placeholder)
         self.state.setText(state)
         self.state.setVisible(bool(state))

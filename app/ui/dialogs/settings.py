@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from PySide6.QtCore import QSignalBlocker, QSize, Qt, Slot
-from PySide6.QtWidgets import QLineEdit, QPushButton, QWidget
+from PySide6.QtWidgets import QPushButton, QWidget
 
 from app.core.shown import Phase
 from app.settings.model import Settings
@@ -14,6 +14,7 @@ from app.ui.dialogs.mark import MarkRow
 from app.ui.dialogs.page import PageDialog, Part
 from app.ui.dialogs.rows import (
     CONTROL_WIDTH,
+    Field,
     PathRow,
     Row,
     Section,
@@ -80,6 +81,7 @@ class SettingsDialog(PageDialog):
         self._status.phase_changed.connect(self._show_use_now)
         self._choices.changed.connect(self._show)
         self._choices.failed.connect(self._complain)
+        self._choices.refused.connect(self._show_place)
         self._show("")
 
     # The cards.
@@ -89,7 +91,7 @@ class SettingsDialog(PageDialog):
         row, self.microphone = choice_row(
             self._look,
             self.tr("Microphone"),
-            "",
+            self.tr("Another one is used at once; an answer under way stops."),
             (),
             lambda name: self._choices.set("microphone", name),
         )
@@ -97,7 +99,7 @@ class SettingsDialog(PageDialog):
         row, self.loudspeaker = choice_row(
             self._look,
             self.tr("Loudspeaker"),
-            "",
+            self.tr("Another one is used at once; an answer under way stops."),
             (),
             lambda name: self._choices.set("loudspeaker", name),
         )
@@ -156,7 +158,7 @@ class SettingsDialog(PageDialog):
         row, self.voice = choice_row(
             self._look,
             self.tr("Voice"),
-            self._hint("voice", ""),
+            self._hint("voice", "", self.tr("Speaks from the next answer on.")),
             self._voices(),
             lambda name: self._choices.set("voice", name),
         )
@@ -187,11 +189,14 @@ class SettingsDialog(PageDialog):
         )
         for name, title, hint, kind in rows:
             row = PathRow(
-                title, hint, file_kind=kind, chosen=lambda text, name=name: self._pick(name, text)
+                title,
+                hint,
+                file_kind=kind,
+                chosen=lambda text, name=name: self._choices.pick(name, text),
             )
             self.paths[name] = row
             section.add(row)
-        self.server_model = QLineEdit(self._choices.settings.llm_model)
+        self.server_model = Field(self._choices.settings.llm_model)
         self.server_model.setFixedWidth(CONTROL_WIDTH)
         self.server_model.editingFinished.connect(
             lambda: self._choices.set("llm_model", self.server_model.text().strip())
@@ -223,15 +228,19 @@ class SettingsDialog(PageDialog):
         row, self.record = switch_row(
             self._look,
             self.tr("Record every conversation"),
-            self._hint("record", self.tr("Sound and words stay on this computer.")),
+            self._hint(
+                "record",
+                self.tr("Sound and words stay on this computer; an hour takes about a gigabyte."),
+                self.tr("Begins now, and with every start."),
+            ),
             self._choices.settings.record,
             lambda on: self._choices.set("record", on),
         )
         section.add(row)
         folder = PathRow(
             self.tr("Folder of recordings"),
-            self._hint("recordings", ""),
-            chosen=lambda text: self._pick("recordings", text),
+            self._hint("recordings", self.tr("Each conversation gets a folder of its own in it.")),
+            chosen=lambda text: self._choices.pick("recordings", text),
         )
         self.paths["recordings"] = folder
         section.add(folder)
@@ -242,7 +251,7 @@ class SettingsDialog(PageDialog):
         row, self.theme = choice_row(
             self._look,
             self.tr("Colours"),
-            "",
+            self.tr("Changes at once."),
             (
                 (self.tr("As the system"), "system"),
                 (self.tr("Light"), "light"),
@@ -255,16 +264,17 @@ class SettingsDialog(PageDialog):
         row, self.text_size = choice_row(
             self._look,
             self.tr("Size of the conversation"),
-            "",
+            self.tr("Of what you and Parley say. Changes at once."),
             [(self.tr("{size} points").format(size=size), size) for size in sorted(sizes)],
             lambda value: self._choices.set("caption_pt", value),
         )
         section.add(row)
         return section
 
-    def _hint(self, name: str, words: str) -> str:
+    def _hint(self, name: str, words: str, now: str = "") -> str:
+        """What a choice means, and when it does: ``now`` says so where that is at once."""
         if self._choices.at_once(name):
-            return words
+            return f"{now} {words}".strip()
         later = (
             self.tr("Needs loading anew.")
             if self._choices.can_renew
@@ -294,10 +304,8 @@ class SettingsDialog(PageDialog):
             select(self.theme, chosen.theme)
             select(self.text_size, chosen.caption_pt)
             self._show_devices()
-        for model in _MODELS:
-            self._show_model(model)
-        default = str(Settings.model_fields["recordings"].get_default(call_default_factory=True))
-        self.paths["recordings"].show_value(str(chosen.recordings), default, "")
+        for place in self.paths:
+            self._show_place(place)
         self.models.show_row(self.server_row, chosen.llm_is_server)
         self.problem.hide()
         self._show_use_now()
@@ -323,6 +331,15 @@ class SettingsDialog(PageDialog):
         self._choices.use_now()
         self.accept()
 
+    @Slot(str)
+    def _show_place(self, name: str) -> None:
+        if name in _MODELS:
+            self._show_model(name)
+        else:
+            field = Settings.model_fields[name]
+            default = str(field.get_default(call_default_factory=True))
+            self.paths[name].show_value(str(getattr(self._choices.settings, name)), default, "")
+
     def _show_model(self, name: str) -> None:
         chosen, used = (
             str(getattr(settings, name))
@@ -345,15 +362,6 @@ class SettingsDialog(PageDialog):
             state = f"{state}. {chosen_words.format(name=words)}"
         placeholder = self.tr("Built in")
         self.paths[name].show_value("" if own else chosen, placeholder, state)
-
-    def _pick(self, name: str, text: str) -> None:
-        if text:
-            ok = self._choices.set(name, text if name == "llm" else Path(text).expanduser())
-        else:
-            field = Settings.model_fields[name]
-            ok = self._choices.set(name, field.get_default(call_default_factory=True))
-        if not ok:
-            self._show(name)
 
     @Slot()
     def _show_devices(self) -> None:

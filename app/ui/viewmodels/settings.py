@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 from urllib.parse import urlsplit
 
 from pydantic import ValidationError
-from PySide6.QtCore import QObject, QTimer, Signal, Slot
+from PySide6.QtCore import QCoreApplication, QObject, QTimer, Signal, Slot
 
 from app.settings import paths
 from app.settings.model import Settings
@@ -30,7 +31,7 @@ Apply = Callable[[Settings], None]
 
 AT_ONCE = frozenset({"microphone", "loudspeaker", "hands_free", "theme", "caption_pt"})
 """What the window can change in a running conversation by itself."""
-CONVERSATION = frozenset({"patience", "barge_in", "voice"})
+CONVERSATION = frozenset({"patience", "barge_in", "voice", "record"})
 """What the conversation can change while it runs where it was given a way to be told."""
 
 
@@ -41,6 +42,8 @@ class SettingsViewModel(QObject):
     """The name of a field that has another value."""
     failed = Signal(str)
     """One sentence: a value or the saving of it was refused."""
+    refused = Signal(str)
+    """What was picked for a field cannot be: the field is as it was."""
     renewed = Signal()
     """The conversation goes on with what was chosen: ``in_use`` is ``settings`` now."""
 
@@ -86,6 +89,29 @@ class SettingsViewModel(QObject):
         self._timer.start()
         self.changed.emit(name)
         return True
+
+    def pick(self, name: str, text: str) -> None:
+        """Choose the place that ``text`` names for a model or the recordings; '' is the default.
+
+        Whether there is such a place is found out on another thread; ``refused`` tells when not.
+        """
+        if not text:
+            field = Settings.model_fields[name]
+            self.set(name, field.get_default(call_default_factory=True))
+        elif name == "llm" and "://" in text:
+            self._found(name, text, wrong_address(text))
+        else:
+            place = Path(text).expanduser()
+            value = str(place) if name == "llm" else place
+            self._background.submit(
+                lambda: wrong_place(name, place), lambda wrong: self._found(name, value, str(wrong))
+            )
+
+    def _found(self, name: str, value: object, wrong: str) -> None:
+        if wrong:
+            self.failed.emit(wrong)
+        if wrong or not self.set(name, value):
+            self.refused.emit(name)
 
     def at_once(self, name: str) -> bool:
         """Whether the field takes effect in the running conversation."""
@@ -156,6 +182,36 @@ def model_name(value: Path | str) -> tuple[str, bool]:
         name = path.stem if path.suffix else f"{path.name}-nano"
         return name, True
     return path.name or text, False
+
+
+def wrong_address(text: str) -> str:
+    """What is wrong with the address of a server, in a sentence; '' when nothing is."""
+    try:
+        parts = urlsplit(text)
+        fits = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        fits = False
+    return "" if fits else _tr("A server's address begins with http:// or https:// and its name.")
+
+
+def wrong_place(name: str, place: Path) -> str:
+    """Why ``place`` cannot be used for the field ``name``, in a sentence; '' when it can."""
+    if name == "recordings":
+        near = next((one for one in (place, *place.parents) if one.exists()), place)
+        if not near.is_dir() or not os.access(near, os.W_OK):
+            return _tr("Nothing can be kept in {place}: choose another folder.").format(place=place)
+        return ""
+    there = place.is_file() if name == "llm" else place.is_dir()
+    if there:
+        return ""
+    missing = (
+        _tr("There is no file {place}.") if name == "llm" else _tr("There is no folder {place}.")
+    )
+    return missing.format(place=place)
+
+
+def _tr(text: str) -> str:
+    return QCoreApplication.translate("Settings", text)
 
 
 def known_voices(folder: Path) -> tuple[str, ...]:

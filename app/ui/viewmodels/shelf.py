@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from PySide6.QtCore import (
@@ -28,6 +29,8 @@ Index = QModelIndex | QPersistentModelIndex
 Bin = Callable[[Path], Path]
 """Takes a folder away so that it can be had back; returns where it is. Raises ``OSError``."""
 COLUMNS = 4
+_NOW = "now"
+"""The state of what is being recorded."""
 
 
 class SessionTable(QAbstractTableModel):
@@ -135,7 +138,9 @@ class ShelfViewModel(QObject):
             self._complain(found)
         elif isinstance(found, tuple):
             self.loaded = True
-            self.table.show(found)
+            self.table.show(
+                [replace(one, state=_NOW) if self.in_use(one) else one for one in found]
+            )
             self.changed.emit()
 
     def in_use(self, session: KeptSession) -> bool:
@@ -240,6 +245,7 @@ def spoken_row(session: KeptSession) -> str:
 
 def _cells(session: KeptSession) -> tuple[str, str, str, str]:
     states = {
+        _NOW: QCoreApplication.translate("Shelf", "being recorded"),
         "stopped": QCoreApplication.translate("Shelf", "stopped, the disk was full"),
         "recovered": QCoreApplication.translate("Shelf", "repaired after a crash"),
         "open": QCoreApplication.translate("Shelf", "not finished"),

@@ -39,6 +39,9 @@ class Announcer(QObject):
         self._timer.timeout.connect(self.now)
         status.phase_changed.connect(self._phase)
         status.noticed.connect(self._notice)
+        status.recording_changed.connect(self._recording)
+        self._status = status
+        self._recorded = status.recording.on
 
     @Slot(object)
     def _phase(self, phase: Phase) -> None:
@@ -54,6 +57,13 @@ class Announcer(QObject):
     @Slot(object)
     def _notice(self, notice: Notice) -> None:
         self._say(notice.message, notice.level is Level.ERROR)
+
+    @Slot()
+    def _recording(self) -> None:
+        on = self._status.recording.on
+        if on != self._recorded:
+            self._recorded = on
+            self._say(self.tr("Recording") if on else self.tr("No longer recording"), False)
 
     @Slot()
     def now(self) -> None:

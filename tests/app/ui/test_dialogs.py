@@ -8,6 +8,7 @@ import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QLabel, QWidget
+from pytestqt.qtbot import QtBot
 
 from app.core.shown import Phase, PhaseChanged
 from app.settings.model import Settings
@@ -119,15 +120,17 @@ def test_patience_slides(dialog: SettingsDialog, choices: SettingsViewModel) -> 
 
 
 def test_a_model_is_chosen_for_the_next_start(
-    dialog: SettingsDialog, choices: SettingsViewModel
+    qtbot: QtBot, dialog: SettingsDialog, choices: SettingsViewModel, tmp_path: Path
 ) -> None:
+    folder = tmp_path / "whisper-small"
+    folder.mkdir()
     row = dialog.paths["asr"]
     assert row.field.text() == ""
     assert row.field.placeholderText() == "Built in"
     assert row.state.text() == "In use: whisper-nano (built in)"
-    row.field.setText("/models/whisper-small")
+    row.field.setText(str(folder))
     row.field.editingFinished.emit()
-    assert choices.settings.asr == Path("/models/whisper-small")
+    qtbot.waitUntil(lambda: choices.settings.asr == folder)
     assert row.state.text() == (
         "In use: whisper-nano (built in). From the next start: whisper-small"
     )
@@ -209,11 +212,11 @@ def test_a_server_is_named_without_what_is_secret(
 
 
 def test_looking_for_a_folder_does_not_block_and_what_is_found_is_chosen(
-    dialog: SettingsDialog, choices: SettingsViewModel, tmp_path: Path
+    qtbot: QtBot, dialog: SettingsDialog, choices: SettingsViewModel, tmp_path: Path
 ) -> None:
     row = dialog.paths["recordings"]
     row.picked(str(tmp_path))
-    assert choices.settings.recordings == tmp_path
+    qtbot.waitUntil(lambda: choices.settings.recordings == tmp_path)
     row.picked("")
     assert choices.settings.recordings == tmp_path
 
@@ -225,6 +228,90 @@ def test_a_refused_choice_is_told_in_the_dialog(
     choices.set("patience", 7)
     assert dialog.problem.isVisible()
     assert dialog.problem.text().startswith("This cannot be used")
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "words"),
+    [
+        ("asr", "nowhere", "There is no folder nowhere."),
+        ("model", __file__, f"There is no folder {__file__}."),
+        ("llm", "nowhere.gguf", "There is no file nowhere.gguf."),
+        ("llm", "ftp://127.0.0.1/v1", "A server's address begins with http:// or https://"),
+        ("llm", "http://:8080", "A server's address begins with http:// or https://"),
+        ("llm", "http://host:99999/v1", "A server's address begins with http:// or https://"),
+        ("recordings", f"{__file__}/in", f"Nothing can be kept in {__file__}"),
+    ],
+)
+def test_a_place_that_is_not_there_is_refused_at_once(
+    qtbot: QtBot,
+    dialog: SettingsDialog,
+    choices: SettingsViewModel,
+    name: str,
+    text: str,
+    words: str,
+) -> None:
+    row = dialog.paths[name]
+    before, shown = choices.settings, row.field.text()
+    row.field.setText(text)
+    row.field.editingFinished.emit()
+    qtbot.waitUntil(dialog.problem.isVisible)
+    assert dialog.problem.text().startswith(words)
+    assert row.field.text() == shown
+    assert choices.settings == before
+    assert not dialog.later.isVisible()
+
+
+def test_enter_takes_what_is_written_and_closes_nothing(
+    qtbot: QtBot,
+    window: MainWindow,
+    dialog: SettingsDialog,
+    choices: SettingsViewModel,
+    tmp_path: Path,
+) -> None:
+    field = dialog.paths["recordings"].field
+    field.setFocus()
+    field.setText(str(tmp_path / "new"))
+    QTest.keyClick(field, Qt.Key.Key_Return)
+    qtbot.waitUntil(lambda: choices.settings.recordings == tmp_path / "new")
+    settle()
+    assert dialog.isVisible()
+    QTest.keyClick(dialog.theme, Qt.Key.Key_Escape)
+    settle()
+    assert window.dialog is None
+
+
+def test_every_control_says_what_it_means_and_what_it_costs(dialog: SettingsDialog) -> None:
+    controls = [
+        widget
+        for kind in INTERACTIVE
+        for widget in dialog.findChildren(kind)
+        if widget.isVisible() and widget not in (dialog.close_button, dialog.use_now)
+    ]
+    assert len(controls) > 20
+    for control in controls:
+        name = control.accessibleName()
+        assert name
+        assert control.toolTip(), name
+    assert "gigabyte" in dialog.record.toolTip()
+    assert "From the next start." in dialog.echo.toolTip()
+
+
+def test_what_holds_at_once_does_not_say_later(
+    window: MainWindow, choices: SettingsViewModel
+) -> None:
+    choices._apply = lambda _: None
+    choices._renew = lambda _: None
+    window.settings_action.trigger()
+    settle()
+    dialog = window.dialog
+    assert isinstance(dialog, SettingsDialog)
+    later = "Needs loading anew."
+    for control in (dialog.record, dialog.voice, dialog.patience, dialog.barge_in, dialog.theme):
+        assert later not in control.toolTip()
+    for control in (dialog.echo, dialog.chime, dialog.watermark, dialog.paths["recordings"].field):
+        assert later in control.toolTip()
+    dialog.record.click()
+    assert not dialog.later.isVisible()
 
 
 def test_tab_goes_through_the_settings_and_back(dialog: SettingsDialog) -> None:

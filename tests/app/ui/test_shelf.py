@@ -173,6 +173,7 @@ def test_what_is_being_recorded_cannot_be_deleted(
     window.shelf._being_recorded = lambda: folder
     dialog = opened()
     assert not dialog.delete.isEnabled()
+    assert cells(dialog)[0][0].endswith("being recorded")
     press(dialog.list, Qt.Key.Key_Delete)
     assert "being recorded" in dialog.note.text()
     assert len(shelf.kept) == 3

@@ -107,3 +107,19 @@ def test_a_second_parley_does_not_open(
     monkeypatch.setattr(start, "run", lambda *_, **__: pytest.fail("it opened"))
     assert start.open_window() == 1
     assert "already running" in capsys.readouterr().err
+
+
+def test_recording_every_conversation_begins_where_it_is_chosen(
+    live: Renewed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    live.change_policy = lambda _: None  # type: ignore[attr-defined]
+
+    def choose(*_: object, apply: Renew, renew: Renew, **__: object) -> int:
+        for record in (False, True, True, False):
+            apply(Settings(record=record))
+        renew(Settings(record=False))
+        return 0
+
+    monkeypatch.setattr(start, "run", choose)
+    assert start._talk() == 0
+    assert live.calls == [("record", True), ("record", False), ("renew",)]
