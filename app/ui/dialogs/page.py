@@ -66,6 +66,7 @@ class PageDialog(QDialog):
         for part in (self.area.verticalScrollBar(), frame):
             look.dress(part)
         self._left: Iterator[Part] = iter(())
+        self._made: QWidget | None = None
         self._finished = False
         self._timer = QTimer(self)
         self._timer.timeout.connect(self._next)
@@ -89,9 +90,11 @@ class PageDialog(QDialog):
 
     @Slot()
     def _next(self) -> None:
-        part = next(self._left, None)
-        if part is not None:
-            made = part()
+        if self._made is None and (part := next(self._left, None)) is not None:
+            self._made = part()
+        elif self._made is not None:
+            # In a turn of its own: making a card takes as long as dressing it.
+            made, self._made = self._made, None
             self._look.dress(made)
             self._page.addWidget(made)
             # Here rather than all at once when the dialog is shown.

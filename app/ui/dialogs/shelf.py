@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-from PySide6.QtCore import QSize, Qt, QUrl, Slot
+from PySide6.QtCore import QSize, Qt, QTimer, QUrl, Slot
 from PySide6.QtGui import QDesktopServices, QGuiApplication, QKeyEvent, QKeySequence
 from PySide6.QtWidgets import (
     QAbstractItemView,
@@ -25,6 +25,9 @@ from app.ui.look import Look
 from app.ui.viewmodels.shelf import ShelfViewModel
 from app.ui.viewmodels.status import StatusViewModel
 from app.ui.widgets.announcer import announce
+
+_CELL_PAD = 10
+"""Room at either side of a cell's words: more than the style sheet's padding."""
 
 
 class SessionList(QTreeView):
@@ -49,7 +52,14 @@ class SessionList(QTreeView):
         header = self.header()
         header.setSectionsClickable(False)
         header.setStretchLastSection(False)
-        header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+        header.setMinimumSectionSize(0)
+        # Wide enough for what can stand there; years of recordings are not measured one by one.
+        letters = self.fontMetrics()
+        for column, longest in enumerate(("00:00:00", "00000", "000.0 MB"), start=1):
+            title = str(shelf.table.headerData(column, Qt.Orientation.Horizontal))
+            wide = max(letters.horizontalAdvance(text) for text in (longest, title))
+            header.setSectionResizeMode(column, QHeaderView.ResizeMode.Fixed)
+            header.resizeSection(column, wide + 2 * _CELL_PAD)
         header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
 
     def chosen(self) -> int:
@@ -98,7 +108,9 @@ class ShelfDialog(QDialog):
         self.undo.setToolTip(self.tr("Take it out of the bin again"))
         self.close_button = self._button(self.tr("Close"), self.accept)
         self.close_button.setProperty("kind", "primary")
-        self._lay_out(look)
+        self._timer = QTimer(self)
+        self._timer.timeout.connect(self._next)
+        self._steps = iter(self._lay_out(look))
         self.list.activated.connect(self._open)
         self.list.selectionModel().currentChanged.connect(self._show_buttons)
         shelf.changed.connect(self._show)
@@ -118,7 +130,8 @@ class ShelfDialog(QDialog):
         made.clicked.connect(do)
         return made
 
-    def _lay_out(self, look: Look) -> None:
+    def _lay_out(self, look: Look) -> Sequence[Callable[[], object]]:
+        """Put everything in its place; what is left to do until it can be shown."""
         frame = QFrame()
         frame.setProperty("kind", "dock")
         below = QVBoxLayout(frame)
@@ -140,14 +153,30 @@ class ShelfDialog(QDialog):
         whole.setSpacing(0)
         whole.addWidget(self.pages, 1)
         whole.addWidget(frame)
-        for part in (self.pages, frame):
-            look.dress(part)
+        return (
+            lambda: look.dress(self.pages),
+            lambda: look.dress(frame),
+            self._shelf.refresh,
+            self.open,
+            self.list.setFocus,
+        )
 
     def show_built(self) -> None:
-        """Ask for the list, and open."""
-        self._shelf.refresh()
-        self.list.setFocus()
-        self.open()
+        """Finish it step by step, between which Qt is free; then open."""
+        self._timer.start(0)
+
+    @Slot()
+    def _next(self) -> None:
+        step = next(self._steps, None)
+        if step is None:
+            self._timer.stop()
+        else:
+            step()
+
+    def done(self, result: int) -> None:
+        """Closed, perhaps before it was ever open."""
+        self._timer.stop()
+        super().done(result)
 
     def chosen(self) -> KeptSession | None:
         """The conversation that the buttons act on."""

@@ -39,11 +39,13 @@ class SessionTable(QAbstractTableModel):
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self.rows: tuple[KeptSession, ...] = ()
+        self._cells: dict[int, tuple[str, str, str, str]] = {}
 
     def show(self, rows: Sequence[KeptSession]) -> None:
         """Other rows from now on."""
         self.beginResetModel()
         self.rows = tuple(rows)
+        self._cells = {}
         self.endResetModel()
 
     def rowCount(self, parent: Index | None = None) -> int:  # noqa: N802 (Qt's name)
@@ -60,14 +62,21 @@ class SessionTable(QAbstractTableModel):
             return None
         row = self.rows[index.row()]
         if role == Qt.ItemDataRole.DisplayRole:
-            return _cells(row)[index.column()]
+            return self._words(index.row())[index.column()]
         if role == Qt.ItemDataRole.ToolTipRole:
             return str(row.folder)
         if role == Qt.ItemDataRole.AccessibleTextRole:
-            return spoken_row(row) if index.column() == 0 else _cells(row)[index.column()]
+            words = self._words(index.row())
+            return spoken_row(row) if index.column() == 0 else words[index.column()]
         if role == Qt.ItemDataRole.TextAlignmentRole and index.column() > 0:
             return Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
         return None
+
+    def _words(self, number: int) -> tuple[str, str, str, str]:
+        """Dates and sizes are written out once, for the rows that are looked at."""
+        if number not in self._cells:
+            self._cells[number] = _cells(self.rows[number])
+        return self._cells[number]
 
     def headerData(  # noqa: N802
         self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole

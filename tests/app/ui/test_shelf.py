@@ -16,6 +16,8 @@ from app.core.shown import RecordingChanged
 from app.ui.bridge import Background
 from app.ui.dialogs.shelf import ShelfDialog
 from app.ui.viewmodels.shelf import (
+    Index,
+    SessionTable,
     ShelfViewModel,
     move_to_bin,
     spoken_row,
@@ -62,6 +64,27 @@ def test_every_recording_is_a_row_the_newest_first(opened: Opener, shelf: FakeSh
     assert shelf.looked_at == [ROOT]
     assert dialog.list.chosen() == 0
     assert dialog.pages.currentWidget() is dialog.list
+
+
+def test_years_of_recordings_cost_no_more_than_what_can_be_seen(
+    opened: Opener, shelf: FakeShelf, window: MainWindow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = set[int]()
+    real = SessionTable.data
+
+    def data(table: SessionTable, index: Index, role: int = 0) -> object:
+        asked.add(index.row())
+        return real(table, index, role)
+
+    monkeypatch.setattr(SessionTable, "data", data)
+    shelf.kept[:] = [kept(1 + number % 30) for number in range(2000)]
+    dialog = opened()
+    assert dialog.list.model().rowCount() == 2000
+    assert 5 < len(asked) < 100
+    for column in range(1, 4):
+        words = dialog.list.model().index(0, column).data()
+        room = dialog.list.columnWidth(column)
+        assert dialog.list.fontMetrics().horizontalAdvance(words) + 12 <= room
 
 
 def test_without_any_it_says_how_to_record(opened: Opener, shelf: FakeShelf) -> None:
