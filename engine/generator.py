@@ -29,7 +29,7 @@ from engine.making import Making
 from engine.normalise import speakable
 from engine.parts import EngineParts
 from engine.runtime.decoder import Decoder
-from engine.runtime.decoders import make_decoder
+from engine.runtime.decoders import make_decoder, prepare_branches
 from engine.sounding import Sounding
 from engine.types import (
     CodeArray,
@@ -69,16 +69,19 @@ class SpeechEngine(EngineParts):
         precision: str = "auto",
         threads: int | None = None,
         voices: Path | None = None,
+        candidates: int = 1,
     ) -> SpeechEngine:
         """Read a model folder (see ``engine.runtime.load``) and warm up: two frames made, one heard.
 
-        Voices made ready are kept in the folder ``voices``, if one is given.
+        Voices made ready are kept in the folder ``voices``, if one is given. More than one of
+        ``candidates`` will be asked for of some lines.
         """
         from engine.runtime.load import load_parts
 
         engine = cls(*load_parts(path, device=device, precision=precision, threads=threads))
         if voices is not None:
             engine.keep_voices(voices, f"{precision} {state_of_files(path)}")
+        prepare_branches(engine.model, candidates)
         with contextlib.closing(engine.conversation(None).speak("1.")) as frames:
             for _ in itertools.islice(frames, 2):
                 pass

@@ -22,7 +22,8 @@ from engine.types import CodeArray, FloatArray
 class Load:
     """Load a model and a voice ('' is none) and warm both up. ``threads`` 0 is as the engine likes.
 
-    ``voices`` is a folder where voices made ready are kept ('' is none).
+    ``voices`` is a folder where voices made ready are kept ('' is none); up to so many ``candidates``
+    will be asked for.
     """
 
     model: str
@@ -31,6 +32,7 @@ class Load:
     precision: str
     threads: int
     voices: str = ""
+    candidates: int = 1
 
 
 @dataclass(frozen=True, slots=True)

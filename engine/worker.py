@@ -71,6 +71,7 @@ def load_engine(request: protocol.Load) -> SpeechEngine:
         precision=request.precision,
         threads=request.threads or None,
         voices=Path(request.voices) if request.voices else None,
+        candidates=request.candidates,
     )
 
 

@@ -165,6 +165,7 @@ class ProcessSpeech:
             options.precision,
             options.threads or 0,
             str(options.voices or ""),
+            options.candidates,
         )
         try:
             self._facts = expect(link.ask(request, self.patience.load_s), protocol.Loaded)

@@ -147,7 +147,9 @@ def _judge_speech(
     from engine.generator import SpeechEngine
 
     folder = _present(options.assets / "nano" / "csm")
-    engine = SpeechEngine.load(folder, precision=options.precision, threads=1)
+    engine = SpeechEngine.load(
+        folder, precision=options.precision, threads=1, candidates=options.candidates
+    )
     if options.temperature is not None:
         engine.sampling = Sampling(options.temperature)
     rate_hz = engine.sample_rate_hz

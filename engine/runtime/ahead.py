@@ -20,6 +20,7 @@ from torch import Tensor
 from engine.csm.sampling import BranchNoise, candidates, frame_noise
 from engine.runtime.decoder import Prefix, check_branches
 from engine.runtime.graphs import Stage, noise_state, same_frame, state_bytes
+from engine.runtime.static_branches import StaticBranches, arrive
 from engine.runtime.turns import TakingTurns
 from engine.types import CodeArray, FloatArray, Sampling
 
@@ -146,11 +147,22 @@ class StaticDecoder:
             self._frame.codes.copy_(torch.from_numpy(self._drawn))
             return self._frame.logits(self._frame.codes).cpu().numpy()
 
-    def branch(self, count: int, most: int) -> TakingTurns:
-        """See ``Decoder.branch``."""
+    def branch(self, count: int, most: int) -> TakingTurns | StaticBranches:
+        """See ``Decoder.branch``; one after the other where no rows were made for them at load."""
         check_branches(self, count, most)
         self._forget_ahead()
-        return TakingTurns(self, BranchNoise(self._generator, count), count, most)
+        noise, rows = BranchNoise(self._generator, count), self._stage.branches
+        if rows is None or not rows.suits(count, self.sampling):
+            return TakingTurns(self, noise, count, most)
+        frame = self._frame
+        with self._stage.runner.on():
+            self._enter()
+            self._settle()
+            self._pay()
+            self._check_known()
+            arrive(frame.out.device)
+        shared = frame.kv[:, :, :, : self._length]
+        return StaticBranches(rows, self.sampling, shared, frame.hidden, noise, count, most)
 
     def rollback(self, length: int) -> None:
         """See ``Decoder.rollback``."""

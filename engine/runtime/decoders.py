@@ -15,6 +15,7 @@ from engine.runtime.graphs import Direct, Graphs, Stage, room_on
 from engine.runtime.kernels import fused_kernels
 from engine.runtime.precision import Precision, precision_of
 from engine.runtime.static import StaticFrame
+from engine.runtime.static_branches import BranchFrame, BranchStage
 from engine.types import Sampling
 
 _STAGE = "stage"
@@ -36,6 +37,32 @@ def make_decoder(model: CsmModel, sampling: Sampling, seed: int) -> Decoder:
         if precision_of(model) is Precision.FP32:
             return EagerDecoder(model, sampling, seed)
     return StaticDecoder(stage_of(model), sampling, seed)
+
+
+def prepare_branches(model: CsmModel, count: int) -> None:
+    """Have at hand what ``Decoder.branch`` needs to draw ``count`` in step; before any conversation.
+
+    Compiled code and plain PyTorch need nothing. On a card it is graphs for as many rows, and a cache for
+    each; where its fused kernels fail at that, branches are drawn one after the other.
+
+    Raises:
+        DeviceError: when the card has no memory for it.
+    """
+    if count <= 1 or not isinstance(make_decoder(model, Sampling(), 0), StaticDecoder):
+        return
+    stage, device = stage_of(model), model.device
+    if stage.branches is not None and stage.branches.frame.rows >= count:
+        return
+    with room_on(device):
+        kernels = None
+        if stage.frame.fused:
+            precision = precision_of(model)
+            kernels = fused_kernels(model.config, device, model.dtype, precision, count)
+            if kernels is None:
+                return
+        frame = BranchFrame(stage.frame.weights, kernels, count)
+        runner = Graphs(frame) if device.type == "cuda" else Direct(frame)
+        stage.branches = BranchStage(frame, runner)
 
 
 def rounds_itself(device: torch.device) -> bool:

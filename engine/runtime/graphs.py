@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import torch
@@ -24,6 +24,9 @@ from torch import Tensor
 from engine.errors import DeviceError
 from engine.runtime.static import StaticFrame
 from engine.types import CodeArray
+
+if TYPE_CHECKING:
+    from engine.runtime.static_branches import BranchStage
 
 _WARM_UPS = 2
 """Runs before a capture: libraries choose kernels and allocate workspaces in the first."""
@@ -176,6 +179,7 @@ class Stage:
 
     def __init__(self, frame: StaticFrame, runner: Runner) -> None:
         self.frame, self.runner = frame, runner
+        self.branches: BranchStage | None = None  # where they were asked for
         self.owner: object | None = None
         self.sampling: object | None = None  # what the frame's buffers were set to last
         self.may_end: bool | None = None

@@ -20,12 +20,14 @@ from engine.runtime.eager import EagerDecoder
 from engine.runtime.fused import fuse
 from engine.runtime.graphs import Graphs, Stage
 from engine.runtime.static import StaticFrame
+from engine.runtime.static_branches import BranchFrame, BranchStage
 from engine.types import Sampling, Segment
 from tests.engine.recorded_graphs import use_recorded_graphs
 from tests.engine.test_making import Forced, same, say
 from tests.engine.tiny import tiny_engine, tiny_segment, tiny_voice
 
 WARM = Sampling(temperature=1.0, top_k=20)
+CANDIDATES = {"say": 1, "choose": 3}
 
 
 Makes = tuple[SpeechEngine, Callable[[CsmModel, Sampling, int], Decoder]]
@@ -46,6 +48,8 @@ def captured() -> Iterator[Makes]:
         with torch.inference_mode():
             frame = StaticFrame(fuse(engine.model))
             stage = Stage(frame, Graphs(frame))
+            rows = BranchFrame(frame.weights, None, 3)
+            stage.branches = BranchStage(rows, Graphs(rows))
 
         def decoder(model: CsmModel, sampling: Sampling, seed: int) -> StaticDecoder:
             return StaticDecoder(stage, sampling, seed)
@@ -70,7 +74,7 @@ def heard(seconds: float, seed: int) -> np.ndarray:
 STEPS = st.lists(
     st.tuples(
         st.integers(0, 1),
-        st.sampled_from(["say", "say", "add", "listen"]),
+        st.sampled_from(["say", "say", "choose", "add", "listen"]),
         st.integers(1, 9),
     ),
     min_size=1,
@@ -88,8 +92,8 @@ def test_conversations_on_one_stage_are_those_of_the_plain_engine(
     assert isinstance(ours[0]._sound._stream._said, SharedLane)
     for number, (index, action, amount) in enumerate((*steps, (0, "say", 5), (1, "say", 5))):
         pair = ours[index], theirs[index]
-        if action == "say":
-            same(*(say(each, f"Line {number}.", amount) for each in pair))
+        if action in CANDIDATES:
+            same(*(say(each, f"Line {number}.", amount, CANDIDATES[action]) for each in pair))
         elif action == "add":
             for each in pair:
                 each.add(tiny_segment(amount, seed=number))

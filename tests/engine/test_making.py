@@ -83,9 +83,9 @@ def talk(engine: SpeechEngine, sizes: Iterable[int], decoder: str = "plain") -> 
     return conversation
 
 
-def say(conversation: Conversation, text: str, most: int) -> list[PcmFrame]:
+def say(conversation: Conversation, text: str, most: int, candidates: int = 1) -> list[PcmFrame]:
     """At most so many frames of a line."""
-    with contextlib.closing(conversation.speak(text)) as line:
+    with contextlib.closing(conversation.speak(text, candidates=candidates)) as line:
         return list(itertools.islice(line, most))
 
 

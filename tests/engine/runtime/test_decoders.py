@@ -8,11 +8,12 @@ from engine.csm.model import CsmModel
 from engine.native.decoder import native_decoder
 from engine.native.library import reason
 from engine.runtime.ahead import StaticDecoder
-from engine.runtime.decoder import Decoder
+from engine.runtime.decoder import MOST_BRANCHES, Decoder
 from engine.runtime.eager import EagerDecoder
 from engine.runtime.fused import fuse
 from engine.runtime.graphs import Direct, Stage
 from engine.runtime.static import StaticFrame
+from engine.runtime.static_branches import BranchFrame, BranchStage
 from engine.types import Sampling
 from tests.engine.decoder_rules import DecoderRules
 
@@ -41,6 +42,18 @@ class TestEager(DecoderRules):
 class TestStatic(DecoderRules):
     def make(self, model: CsmModel, sampling: Sampling, seed: int) -> StaticDecoder:
         return static_decoder(model, sampling, seed)
+
+
+class TestStaticRows(DecoderRules):
+    """Branches are rows of one batch."""
+
+    def make(self, model: CsmModel, sampling: Sampling, seed: int) -> StaticDecoder:
+        decoder = static_decoder(model, sampling, seed)
+        known = stage(model, runs_ahead=False)
+        if known.branches is None:
+            frame = BranchFrame(known.frame.weights, None, MOST_BRANCHES)
+            known.branches = BranchStage(frame, Direct(frame))
+        return decoder
 
 
 class TestStaticAhead(DecoderRules):

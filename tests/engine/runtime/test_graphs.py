@@ -13,7 +13,8 @@ from engine.config import CSM_1B, CSM_NANO
 from engine.csm.model import CsmModel
 from engine.errors import DeviceError
 from engine.runtime.ahead import StaticDecoder
-from engine.runtime.decoders import make_decoder, stage_of
+from engine.runtime.decoder import MOST_BRANCHES
+from engine.runtime.decoders import make_decoder, prepare_branches, stage_of
 from engine.runtime.eager import EagerDecoder
 from engine.runtime.fused import STORED, fuse, stored_matrices
 from engine.runtime.graphs import Direct, Graphs, Stage
@@ -51,6 +52,15 @@ class TestGraphs(DecoderRules):
         assert isinstance(decoder, StaticDecoder)
         assert isinstance(stage_of(model).runner, Graphs)
         return decoder
+
+
+class TestGraphRows(TestGraphs):
+    """Branches are rows of one graph."""
+
+    def make(self, model: CsmModel, sampling: Sampling, seed: int) -> StaticDecoder:
+        prepare_branches(model.cuda(), MOST_BRANCHES)
+        assert stage_of(model).branches is not None
+        return super().make(model, sampling, seed)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
