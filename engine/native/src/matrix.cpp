@@ -15,7 +15,7 @@ constexpr int kRowsAtOnce = 4, kTokensAtOnce = 6, kPackedTokens = 8;
 #else
 constexpr int kRowsAtOnce = 2, kTokensAtOnce = 2, kPackedTokens = 2;
 #endif
-constexpr int kAheadBytes = 4096;  // how far in front of the sums memory is asked for
+constexpr int kAheadBytes = 8192;  // how far in front of the sums memory is asked for
 constexpr int kFewTokens = 4;      // at which memory bounds several rows at once still
 
 // Calls work(tile, token) for positions of which at most T go at once, a few sizes of tile in all.

@@ -45,7 +45,7 @@ class Patience {
 
 }  // namespace
 
-Pool::Pool(int threads) {
+Pool::Pool(int threads) : shares_(static_cast<size_t>(threads)) {
   workers_.reserve(static_cast<size_t>(threads - 1));  // so that nothing below but a thread can fail
   try {
     for (int thread = 1; thread < threads; ++thread) {
@@ -69,10 +69,15 @@ void Pool::start(int chunks, Call call, const void* context) {
   call_ = call;
   context_ = context;
   done_.store(0, std::memory_order_relaxed);
-  const uint64_t round = round_of(ticket_.load(std::memory_order_relaxed)) + 1;
+  const uint64_t round = round_.load(std::memory_order_relaxed) + 1;
+  const uint64_t all = static_cast<uint64_t>(chunks), count = static_cast<uint64_t>(threads());
+  for (uint64_t thread = 0; thread < count; ++thread) {
+    shares_[thread].left.store(share_of(all * thread / count, all * (thread + 1) / count),
+                               std::memory_order_release);
+  }
   // In one order with `asleep_` (both sequentially consistent): either the worker sees this round before
   // it lies down, or it is counted as asleep here.
-  ticket_.store((round << (2 * kChunkBits)) | (static_cast<uint64_t>(chunks) << kChunkBits));
+  round_.store(round);
   if (asleep_.load() > 0) {
     const std::lock_guard<std::mutex> lock(bed_);
     morning_.notify_all();
@@ -84,14 +89,23 @@ void Pool::start(int chunks, Call call, const void* context) {
 }
 
 int Pool::take_chunks(int thread) {
+  const size_t count = shares_.size(), own = static_cast<size_t>(thread);
+  int taken = 0;
+  for (size_t other = 0; other < count; ++other) {
+    taken += take_share(shares_[(own + other) % count], thread);
+  }
+  return taken;
+}
+
+int Pool::take_share(Share& share, int thread) {
   int taken = 0;
   while (true) {
-    const uint64_t seen = ticket_.load(std::memory_order_relaxed);
-    if (next_of(seen) >= chunks_of(seen)) return taken;
-    const uint64_t ticket = ticket_.fetch_add(1, std::memory_order_acq_rel);
-    if (next_of(ticket) >= chunks_of(ticket)) return taken;
+    const uint64_t seen = share.left.load(std::memory_order_relaxed);
+    if (next_of(seen) >= end_of(seen)) return taken;
+    const uint64_t left = share.left.fetch_add(1, std::memory_order_acq_rel);
+    if (next_of(left) >= end_of(left)) return taken;
     // This chunk is not done, so the round cannot end, so the call cannot change under us.
-    call_(context_, next_of(ticket), thread);
+    call_(context_, next_of(left), thread);
     ++taken;
   }
 }
@@ -108,12 +122,12 @@ void Pool::work(int thread) {
 uint64_t Pool::await_round(uint64_t seen) {
   Patience patience;
   while (true) {
-    const uint64_t round = round_of(ticket_.load(std::memory_order_acquire));
+    const uint64_t round = round_.load(std::memory_order_acquire);
     if (round != seen || ending_.load(std::memory_order_relaxed)) return round;
     if (patience.wait()) continue;
     std::unique_lock<std::mutex> lock(bed_);
     asleep_.fetch_add(1);
-    morning_.wait(lock, [&] { return round_of(ticket_.load()) != seen || ending_.load(); });
+    morning_.wait(lock, [&] { return round_.load() != seen || ending_.load(); });
     asleep_.fetch_sub(1);
     patience = Patience{};
   }

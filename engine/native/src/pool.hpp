@@ -2,9 +2,11 @@
 //
 // A frame of csm-1b is some six hundred products of a matrix and a vector, 50 to 400 µs each, one after
 // another. Waking a sleeping thread for each would cost more than the work; so a worker that ran out of
-// work looks for the next piece for a while, and only then lies down. Work is cut into chunks that the
-// threads take from one counter, so that a thread which the system takes off its core holds up the
-// others by one chunk and not by its share.
+// work looks for the next piece for a while, and only then lies down.
+//
+// Work is cut into chunks, and each thread has a share of neighbouring ones, so that what it asks memory
+// for in advance is its own. A thread that is done with its share goes on with those of others: one that
+// the system takes off its core holds them up by one chunk and not by its share.
 #pragma once
 
 #include <atomic>
@@ -43,23 +45,24 @@ class Pool {
  private:
   using Call = void (*)(const void* context, int chunk, int thread);
 
-  // The counter that chunks are taken from. Round and number of chunks are in the same word as the next
-  // chunk, so that a thread which comes late can never take work out of another round than it thinks.
-  static constexpr int kChunkBits = 20;
-  static constexpr uint64_t kChunkMask = (uint64_t{1} << kChunkBits) - 1;
-  static int next_of(uint64_t ticket) { return static_cast<int>(ticket & kChunkMask); }
-  static int chunks_of(uint64_t ticket) {
-    return static_cast<int>((ticket >> kChunkBits) & kChunkMask);
-  }
-  static uint64_t round_of(uint64_t ticket) { return ticket >> (2 * kChunkBits); }
+  // What is left of a thread's share: the next chunk and, in the upper half, the one behind the last. Both
+  // are in one word, so that a thread which comes late takes nothing, or a chunk of the round that is on.
+  struct alignas(64) Share {
+    std::atomic<uint64_t> left{0};
+  };
+  static uint64_t share_of(uint64_t first, uint64_t end) { return end << 32 | first; }
+  static int next_of(uint64_t left) { return static_cast<int>(left & 0xffffffffu); }
+  static int end_of(uint64_t left) { return static_cast<int>(left >> 32); }
 
   void start(int chunks, Call call, const void* context);
   int take_chunks(int thread);
+  int take_share(Share& share, int thread);
   void work(int thread);
   uint64_t await_round(uint64_t seen);
 
+  std::vector<Share> shares_;
   std::vector<std::thread> workers_;
-  alignas(64) std::atomic<uint64_t> ticket_{0};
+  alignas(64) std::atomic<uint64_t> round_{0};
   alignas(64) std::atomic<int> done_{0};
   alignas(64) Call call_ = nullptr;
   const void* context_ = nullptr;
