@@ -1,9 +1,9 @@
 """What passes between the assistant and the engine's own process. Knows no torch.
 
-Every message is frozen data of str, int, float and bytes. Each request is answered by any number
-of ``Sound`` and then exactly one other answer; the next request waits for it. Cancelling is no
-message: it would wait behind the line that it is to stop. It is a number in shared memory: every
-line up to it is cancelled.
+Every message is frozen data of str, int, float, bool and bytes. Each request but ``Quit`` is answered
+by any number of ``Sound`` and then exactly one other answer; the next request waits for it.
+Cancelling is no message: it would wait behind the line that it is to stop. It is a number in shared
+memory: every line up to it is cancelled.
 
 Sound is float32 mono at 24 kHz, codes are int16 (T, K); both little-endian.
 """

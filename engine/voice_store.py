@@ -1,8 +1,8 @@
 """A folder of voices made ready: codes, keys and values, one safetensors file for each.
 
-It is a cache, so nothing in it is missed: a file that is damaged, foreign or of another shape is passed
-over and written anew, and a folder that cannot be written stays as it is. What a power cut left of a
-file may have the right length and zeros in it, so every tensor has a check sum.
+It is a cache, so nothing in it is missed: a file that is damaged, foreign or of another shape is
+passed over and written anew, and a folder that cannot be written stays as it is. What a power cut
+left of a file may have the right length and zeros in it, so every tensor has a check sum.
 """
 
 from __future__ import annotations
@@ -163,8 +163,11 @@ def state_of_files(path: Path) -> str:
     The tokenizer and the sizes count too: weights that stay the same read other text by them.
     """
     folder = path if path.is_dir() else path.parent
-    files = (file for file in folder.iterdir() if file.suffix in (".safetensors", ".json"))
-    stats = ((file.name, file.stat()) for file in sorted(files))
+    try:
+        files = [file for file in folder.iterdir() if file.suffix in (".safetensors", ".json")]
+        stats = [(file.name, file.stat()) for file in sorted(files)]
+    except OSError:
+        return ""  # the weights' own values still tell
     return " ".join(f"{name}:{stat.st_size}:{stat.st_mtime_ns}" for name, stat in stats)
 
 
@@ -185,7 +188,7 @@ def _kind(decoder: Decoder) -> str:
 
 
 def _check(tensor: Tensor) -> str:
-    return f"{zlib.crc32(tensor.contiguous().view(torch.uint8).numpy().data):08x}"
+    return f"{zlib.crc32(tensor.reshape(-1).view(torch.uint8).numpy().data):08x}"
 
 
 def _tensor(array: object) -> Tensor:

@@ -206,6 +206,10 @@ def test_an_exchanged_file_is_another_model(tmp_path: Path, name: str) -> None:
     assert state_of_files(tmp_path) != before[0] and state_of_files(model) != before[1]
 
 
+def test_a_model_that_went_meanwhile_is_told_by_its_weights_alone(tmp_path: Path) -> None:
+    assert state_of_files(tmp_path / "gone" / "model.safetensors") == ""
+
+
 def test_one_changed_tensor_is_another_model() -> None:
     model = tiny_engine().model
     before = fingerprint(model.state_dict().items(), "fp32")

@@ -4,100 +4,28 @@ from __future__ import annotations
 
 import dataclasses
 import pickle
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
 import pytest
 import soundfile
-import torch
-from torch import Tensor, nn
 
 from engine import generator, protocol
-from engine.errors import ModelError
-from engine.generator import SpeechEngine
 from engine.listening import Listener
 from engine.protocol import Answer, Failed, Failure, Request
 from engine.runtime.eager import EagerDecoder
 from engine.runtime.precision import Precision
 from engine.voice import load_voice
-from engine.worker import ORPHANED, PAUSE_S, Worker, out_of_memory
+from engine.worker import ORPHANED, PAUSE_S, Worker
 from tests.engine.tiny import tiny_engine, tiny_segment
-
-LOAD = protocol.Load("model", "", "cpu", "fp32", 1)
-TEXT = "Yes. So."
+from tests.engine.worker_wire import LOAD, TEXT, Number, Wire, expected, serve, sounds
 
 
 @pytest.fixture(autouse=True)
 def plain(monkeypatch: pytest.MonkeyPatch) -> None:
     """The decoder that runs the model's own modules, into which these tests reach."""
     monkeypatch.setattr(generator, "make_decoder", EagerDecoder)
-
-
-class Number:
-    """A shared number that nobody else sets; ``after`` looks at it, it says that all is cancelled."""
-
-    def __init__(self, after: int = 10**9) -> None:
-        self.after, self.looks = after, 0
-
-    @property
-    def value(self) -> int:
-        self.looks += 1
-        return 10**9 if self.looks > self.after else 0
-
-
-class Wire:
-    """Hands out requests and keeps the answers; then it is cut."""
-
-    def __init__(self, *requests: Request) -> None:
-        self.left = list(requests)
-        self.answers: list[Any] = []
-
-    def recv(self) -> Request:
-        if not self.left:
-            raise EOFError
-        return pickle.loads(pickle.dumps(self.left.pop(0)))
-
-    def poll(self, timeout: float) -> bool:
-        return True  # or its end
-
-    def send(self, answer: Answer) -> None:
-        self.answers.append(pickle.loads(pickle.dumps(answer)))
-
-
-def serve(
-    *requests: Request, engine: SpeechEngine | None = None, number: Number | None = None
-) -> tuple[list[Answer], int]:
-    """What a worker answers to a loaded conversation 1 and then ``requests``, and its exit code."""
-    made = engine or tiny_engine()
-    wire: Any = Wire(LOAD, protocol.Open(1, "", 0), *requests)
-    code = Worker(wire, number or Number(), lambda _: made).run()
-    return wire.answers[2:], code
-
-
-def sounds(answers: list[Answer]) -> list[protocol.Sound]:
-    return [answer for answer in answers if isinstance(answer, protocol.Sound)]
-
-
-def expected(engine: SpeechEngine, text: str = TEXT, user: Any = None) -> list[Any]:
-    conversation = engine.conversation(None)
-    if user is not None:
-        conversation.add(user)
-    return list(conversation.speak(text))
-
-
-def fail_once(engine: SpeechEngine, at: int, error: Exception, times: int = 1) -> None:
-    """Raise ``error`` when the backbone runs for the ``at``-th time from now."""
-    runs = 0
-
-    def hook(_module: nn.Module, _inputs: object, output: Tensor) -> None:
-        nonlocal runs
-        runs += 1
-        if at <= runs < at + times:
-            raise error
-
-    engine.model.backbone.register_forward_hook(hook)
 
 
 @pytest.mark.parametrize("kind", [*get_args(Request), *get_args(Answer)])
@@ -218,26 +146,17 @@ def test_a_full_window_is_rebuilt_while_nobody_asks_for_anything() -> None:
     assert worker._conversations[1].positions < sizes[0]
 
 
-def test_what_fails_in_a_pause_fails_no_request(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_voice_is_made_ready_while_the_model_is_loaded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     engine = tiny_engine()
-    wire: Any = Wire(LOAD, protocol.Open(1, "", 0), protocol.Ping(5))
+    soundfile.write(tmp_path / "prompt.wav", np.sin(np.arange(9600) / 9) / 3, 24_000)
+    (tmp_path / "prompt.txt").write_text("I am Anna.")
+    wire: Any = Wire(dataclasses.replace(LOAD, voice=str(tmp_path)))
     worker = Worker(wire, Number(), lambda _: engine)
-    wire.poll = lambda timeout: not worker._conversations or len(wire.answers) > 2
-
-    def fail() -> bool:
-        raise MemoryError
-
-    begin = worker._handlers[protocol.Open]
-
-    def begun(request: Any) -> Answer:
-        answer = begin(request)
-        worker._conversations[1].rest = fail  # type: ignore[method-assign]
-        return answer
-
-    worker._handlers[protocol.Open] = begun
     worker.run()
-    assert wire.answers[-1] == protocol.Pong(5)
-    assert "MemoryError in a pause" in caplog.text
+    monkeypatch.setattr(engine.codec, "encode", None)  # not needed any more
+    assert worker._answer(protocol.Open(1, str(tmp_path), 0)) == protocol.Done()
 
 
 def test_a_voice_can_be_exchanged(tmp_path: Path) -> None:
@@ -287,90 +206,7 @@ def test_a_draft_is_taken_back_and_the_unheard_is_cut() -> None:
     assert ours == [protocol.code_bytes(frame.codes) for frame in told.speak("So.")]
 
 
-def test_what_cannot_be_spoken_or_found_is_one_sentence_and_the_worker_goes_on() -> None:
-    answers, _ = serve(protocol.Speak(1, 1, "🙂"), protocol.Ping(5))
-    failed, pong = answers
-    assert isinstance(failed, Failed) and failed.kind == Failure.TEXT
-    assert "nothing to speak" in failed.sentence
-    assert pong == protocol.Pong(5)
-
-
-def test_a_model_that_cannot_be_loaded_is_told() -> None:
-    def load(_: protocol.Load) -> SpeechEngine:
-        raise ModelError("There is no model: get one.")
-
-    wire: Any = Wire(LOAD, protocol.Open(1, "", 0), protocol.Quit())
-    assert Worker(wire, Number(), load).run() == 0
-    assert wire.answers[0] == Failed(Failure.MODEL, "There is no model: get one.")
-    assert wire.answers[1].kind == Failure.MODEL
-
-
-@pytest.mark.parametrize("at", [1, 5, 20])
-def test_out_of_memory_once_goes_on_where_it_was(at: int) -> None:
-    engine = tiny_engine()
-    told = expected(engine, "Yes.")
-    fail_once(engine, at, MemoryError())
-    answers, code = serve(protocol.Speak(1, 1, "Yes."), protocol.Ping(1), engine=engine)
-    heard = sounds(answers)
-    assert [sound.index for sound in heard] == list(range(len(told)))
-    assert [s.codes for s in heard] == [protocol.code_bytes(frame.codes) for frame in told]
-    assert answers[-1] == protocol.Pong(1)
-    assert code == ORPHANED
-
-
-def test_after_running_out_of_memory_half_of_the_past_is_gone_and_nothing_is_said_twice() -> None:
-    engine = tiny_engine()
-    told = expected(engine)
-    first = sum(frame.line == 0 for frame in told)
-    fail_once(engine, first + 6, MemoryError())  # in the second part
-    answers, _ = serve(protocol.Speak(1, 1, TEXT), protocol.Speak(1, 2, "Yes."), engine=engine)
-    heard = [sound for sound in sounds(answers) if sound.line == 1]
-    assert [sound.index for sound in heard] == list(range(len(heard)))
-    assert [sound.part for sound in heard] == sorted(sound.part for sound in heard)
-    assert sum(sound.part == 0 for sound in heard) == first
-    same = [protocol.code_bytes(frame.codes) for frame in told[: first + 3]]
-    assert [sound.codes for sound in heard[: first + 3]] == same
-    assert [type(a) for a in answers].count(protocol.Spoken) == 2
-
-
-def test_out_of_memory_again_ends_the_worker_with_one_sentence() -> None:
-    engine = tiny_engine()
-    fail_once(engine, 6, MemoryError(), times=10**6)
-    answers, code = serve(protocol.Speak(1, 1, TEXT), protocol.Ping(1), engine=engine)
-    failed = answers[-1]
-    assert isinstance(failed, Failed) and failed.kind == Failure.MEMORY
-    assert failed.sentence.endswith("smaller model.")
-    assert code == 1
-
-
-def test_a_crash_is_told_and_ends_the_worker(caplog: pytest.LogCaptureFixture) -> None:
-    engine = tiny_engine()
-    fail_once(engine, 3, RuntimeError("CUDA error: lost\nand more"))
-    answers, code = serve(protocol.Speak(1, 1, TEXT), protocol.Ping(1), engine=engine)
-    failed = answers[-1]
-    assert isinstance(failed, Failed) and failed.kind == Failure.CRASH
-    assert "(CUDA error: lost)" in failed.sentence
-    assert code == 1
-    assert "CUDA error: lost" in caplog.text
-
-
 def test_closed_conversations_are_forgotten() -> None:
     answers, code = serve(protocol.Close(1), protocol.Close(1), protocol.Mark(1))
     assert answers[:2] == [protocol.Done(), protocol.Done()]
     assert isinstance(answers[2], Failed) and code == 1
-
-
-@pytest.mark.parametrize(
-    ("make", "memory"),
-    [
-        (MemoryError, True),
-        (lambda: torch.OutOfMemoryError("CUDA out of memory."), True),
-        (lambda: RuntimeError("DefaultCPUAllocator: can't allocate memory: 3 bytes"), True),
-        (lambda: RuntimeError("CUDA error: device-side assert"), False),
-        (lambda: ValueError("out of memory"), False),
-    ],
-)
-def test_running_out_of_memory_is_told_from_other_failures(
-    make: Callable[[], Exception], memory: bool
-) -> None:
-    assert out_of_memory(make()) is memory
