@@ -118,6 +118,7 @@ class AboutDialog(PageDialog):
             "Ctrl+H": self.tr("hands-free on or off"),
             "Ctrl+R": self.tr("record, or stop recording"),
             "Ctrl+L": self.tr("write; Enter sends"),
+            "Ctrl+O": self.tr("what was recorded"),
             "Ctrl+,": self.tr("settings"),
         }
         for key, what in words.items():

@@ -82,6 +82,9 @@ class SettingsDialog(PageDialog):
         self._choices.changed.connect(self._show)
         self._choices.failed.connect(self._complain)
         self._choices.refused.connect(self._show_place)
+        # Tab goes as one reads: from the last choice to what uses them, then to what closes.
+        self.setTabOrder(self.text_size, self.use_now)
+        self.setTabOrder(self.use_now, self.close_button)
         self._show("")
 
     # The cards.

@@ -327,6 +327,21 @@ def test_tab_goes_through_the_settings_and_back(dialog: SettingsDialog) -> None:
     assert set(cycle(dialog)) == wanted
 
 
+def test_what_uses_the_choices_comes_after_them_and_before_closing(
+    window: MainWindow, choices: SettingsViewModel
+) -> None:
+    choices._renew = lambda _: None
+    window.settings_action.trigger()
+    settle()
+    dialog = window.dialog
+    assert isinstance(dialog, SettingsDialog)
+    choices.set("echo", "off")
+    dialog.text_size.setFocus()
+    order = cycle(dialog)
+    at = order.index(dialog.use_now)
+    assert order[at + 1 : at + 3] == [dialog.close_button, dialog.microphone]
+
+
 def test_there_is_one_dialog_at_a_time_and_escape_closes_it(
     dialog: SettingsDialog, window: MainWindow
 ) -> None:
@@ -346,4 +361,5 @@ def test_about_says_what_it_is_and_where_real_models_go(window: MainWindow) -> N
     assert "csm-nano (built in)" in words
     assert str(Path("parley") / "models") in words
     assert "Use real models" in words
-    assert "Ctrl+M" in words
+    keys = {action.shortcut().toString() for action in window.actions()}
+    assert keys - {"F1", "Ctrl+Q"} <= set(words.splitlines())
