@@ -39,6 +39,13 @@ def test_the_codes_are_the_same_in_whatever_pieces_the_sound_came(
     assert codes.shape == (-(-len(whole) // FRAME), 4)
 
 
+def test_codes_tell_sounds_apart_and_what_came_before_them(codec: MimiCodec) -> None:
+    """What all other tests here rely on: a codec of which they could not fail has no ear."""
+    codes, other = codec.encode(sound(9)), codec.encode(sound(9, 1))
+    assert (codes != other).mean() > 0.5
+    assert (codes[3:] != codec.encode(sound(9)[3 * FRAME :])).any()
+
+
 def test_they_are_the_codes_of_the_whole(codec: MimiCodec) -> None:
     whole = sound(9.5)
     assert np.array_equal(Listener(codec).finish(whole), codec.encode(whole))

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 from tokenizers import AddedToken, Tokenizer, models, pre_tokenizers
-from torch import Tensor
+from torch import Tensor, nn
 
 from engine.config import tiny
 from engine.csm.model import CsmModel
@@ -31,7 +31,20 @@ def tiny_engine(seed: int = 0, sampling: Sampling = GREEDY) -> SpeechEngine:
             if hasattr(quantiser, "embedding_sum"):
                 quantiser.embedding_sum.normal_()
                 quantiser.cluster_usage.fill_(1.0)
+        _listen_well(codec.model)
     return SpeechEngine(model, codec, byte_tokenizer(), sampling)
+
+
+def _listen_well(codec: nn.Module) -> None:
+    """As a module is made, its weights are so small that all sound has the same codes."""
+    with torch.no_grad():
+        for name, value in codec.named_parameters():
+            if name.startswith(("encoder.", "downsample.")) and value.dim() == 1:
+                value.zero_()
+            elif name.startswith(("encoder.", "downsample.")) and value.dim() == 3:
+                value.normal_(0, 1.5 / value[0].numel() ** 0.5)
+            elif "input_proj" in name:
+                value.normal_(0, 1 / value[0].numel() ** 0.5)
 
 
 def byte_tokenizer() -> TextTokenizer:
