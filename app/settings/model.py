@@ -71,7 +71,7 @@ class Settings(BaseModel):
     """Longest turn of the user, in seconds."""
 
     candidates: int = Field(default=1, ge=1, le=4)
-    """Readings made of a line together, to speak the likeliest, where there is time; csm-nano has one."""
+    """Readings to choose a line from, where there is time: 4 take up to 1.5 times one; csm-nano has one."""
 
     microphone: str = ""
     """The microphone's name; empty is the system's choice."""

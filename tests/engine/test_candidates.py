@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from types import SimpleNamespace
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -13,7 +15,7 @@ from engine import candidates
 from engine.candidates import Reading
 from engine.csm.prompt import FrameBudget
 from engine.generator import Conversation, SpeechEngine
-from engine.runtime.decoder import Decoder, Prefix
+from engine.runtime.decoder import Decoder, Drawn, Prefix
 from engine.types import Ended, Sampling
 from tests.engine.tiny import tiny_engine, tiny_segment, tiny_voice
 
@@ -116,3 +118,57 @@ def test_one_candidate_is_the_plain_line(engine: SpeechEngine, found: list[Readi
     ours = [frame.codes for frame in one.speak(TEXT, candidates=1)]
     assert np.array_equal(ours, [frame.codes for frame in other.speak(TEXT)])
     assert not found
+
+
+class Scripted:
+    """Branches that end after so many frames, each frame as likely as said."""
+
+    def __init__(self, lengths: list[int], likely: list[float]) -> None:
+        self.alive: tuple[int, ...] = tuple(range(len(lengths)))
+        self.frames = 0
+        self._lengths, self._likely = lengths, likely
+
+    def draw(self, at_least: int = 0) -> Drawn:
+        self.frames += 1
+        over = np.array([self.frames > self._lengths[number] for number in self.alive])
+        likely = np.array([[self._likely[number]] * 4 for number in self.alive], np.float32)
+        return Drawn(np.ones((len(self.alive), 4), np.int64), over, likely)
+
+    def feed(self, branches: Sequence[int]) -> None:
+        self.alive = tuple(branches)
+
+    def save(self, branch: int) -> Prefix:
+        return Prefix(np.zeros((1, 1, branch, 1)), np.zeros((1, 1, branch, 1)), 0)
+
+
+def chosen(lengths: list[int], likely: list[float], least: int = 1) -> tuple[int, int]:
+    """Which of the scripted readings is the best, and how many frames were drawn for it."""
+    branches = Scripted(lengths, likely)
+    decoder = SimpleNamespace(
+        branch=lambda count, most: branches, noise=b"", config=SimpleNamespace(codebooks=4)
+    )
+    budget = FrameBudget(least=least, expected=6, most=20)
+    found = candidates.best(cast("Any", decoder), budget, len(lengths), lambda: False)
+    assert found is not None
+    return found.positions.positions, branches.frames
+
+
+def test_the_likelier_of_those_that_end_in_time() -> None:
+    assert chosen([5, 4, 6], [-3.0, -1.0, -2.0])[0] == 1
+
+
+def test_nobody_waits_for_one_that_cannot_be_the_best_any_more() -> None:
+    assert chosen([4, 15], [-3.0, -1.0]) == (0, 7)
+    assert chosen([19, 9, 15], [-1.0, -3.0, -1.0]) == (1, 10)
+    assert chosen([30, 40], [-3.0, -1.0]) == (1, 20)
+
+
+def test_a_reading_that_says_nothing_is_the_least_likely() -> None:
+    assert chosen([0, 5], [-1.0, -9.0], least=0)[0] == 1
+
+
+def test_at_temperature_nothing_there_is_nothing_to_choose(found: list[Reading]) -> None:
+    engine = tiny_engine()
+    one, other = (list(begun(engine).speak(TEXT, candidates=count)) for count in (1, 4))
+    assert not found
+    assert [frame.codes.tolist() for frame in one] == [frame.codes.tolist() for frame in other]

@@ -226,8 +226,7 @@ void Transformer::attend_all(int index, int tokens, const Places& places) {
   const int64_t per_thread = group * (sizes_.positions + padded);
   const int64_t work = tokens * (places.position(tokens - 1) + 1) * sizes_.heads * dim;
   each(static_cast<int>(tokens * kv_heads), work > kWorthWaking, [&](int item, int thread) {
-    // Tokens that see the same keys come one after the other.
-    const int64_t token = item % tokens, head = item / tokens, row = index * kv_heads + head;
+    const int64_t token = item / kv_heads, head = item % kv_heads, row = index * kv_heads + head;
     const int64_t first = token * sizes_.heads + head * group;
     const float* queries = turned_.data() + first * padded;
     float* scores = scores_.data() + thread * per_thread;
