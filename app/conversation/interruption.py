@@ -120,16 +120,20 @@ def _murmured(barge: Barge, text: str, policy: Policy) -> bool:
     """Whether a short utterance is listening aloud, although it does not read so.
 
     So is nearly all that is very short, and all that surely begins with a "yes" and goes on for less
-    than a second with words that no two hypotheses agree on ("yes, youth" for "yeah, yeah").
+    than a second with words that no two hypotheses agree on ("yes, youth" for "yeah, yeah"). The
+    two need not agree on how the "yes" is spelled.
     """
     if barge.voiced_s < policy.short_s:
         return True
     unsure = len(text.split()) - len(barge.stable.split())
-    return (
-        barge.voiced_s < policy.confirm_s
-        and unsure <= policy.confirm_words
-        and policy.judges.backchannel(barge.stable)
-    )
+    if barge.voiced_s >= policy.confirm_s or unsure > policy.confirm_words:
+        return False
+    fronts = [barge.stable] if barge.stable else [_first(text), _first(barge.text_before)]
+    return all(policy.judges.backchannel(front) for front in fronts)
+
+
+def _first(text: str) -> str:
+    return text.partition(" ")[0]
 
 
 def _take_turn(state: State, barge: Barge) -> Step:

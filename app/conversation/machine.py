@@ -156,7 +156,13 @@ def _partial(state: State, event: ev.Partial, policy: Policy) -> Step:
         speech = replace(state.speech, text=event.text, text_to_s=event.until_s)
         return replace(state, speech=speech), []
     if state.barge is not None and event.turn == state.turns + 1:
-        barge = replace(state.barge, text=event.text, stable=event.stable, text_to_s=event.until_s)
+        barge = replace(
+            state.barge,
+            text=event.text,
+            stable=event.stable,
+            text_before=state.barge.text or "",
+            text_to_s=event.until_s,
+        )
         state = replace(state, barge=barge)
         return judge(state, barge, policy, over=False)
     return state, []

@@ -61,6 +61,8 @@ class Barge:
     text: str | None = None
     stable: str = ""
     """The front of the text that two hypotheses agreed on."""
+    text_before: str = ""
+    """The hypothesis before ``text``."""
     text_to_s: float = 0.0
 
 

@@ -245,6 +245,30 @@ def test_a_short_yes_and_something_unsure_is_listening_aloud(
     assert len(talk.of(do.Cut)) == cuts
 
 
+@pytest.mark.parametrize(
+    ("earlier", "words", "cuts"),
+    [
+        ("mhm yas yen", "yeah youth", 0),
+        ("some dozen", "yeah youth", 1),
+        ("mhm yas yen", "some youth", 1),
+        ("", "yeah youth", 1),
+        ("yeah what about", "mhm what about rome", 1),
+    ],
+)
+def test_two_hypotheses_need_not_agree_on_how_a_yes_is_spelled(
+    earlier: str, words: str, cuts: int
+) -> None:
+    talk = Talk()
+    talk.until_speaking()
+    talk.voice(0.6)
+    talk.partial(earlier, stable="")
+    talk.voice(0.3)
+    talk.quiet(0.3)
+    talk.partial(words, stable="")
+    talk.quiet(0.1)
+    assert len(talk.of(do.Cut)) == cuts
+
+
 def test_a_mere_order_to_be_silent_is_obeyed_and_not_answered() -> None:
     talk = Talk()
     talk.until_speaking()
