@@ -40,6 +40,9 @@ The price: a loudspeaker that is driven into distortion (laptop), where AEC3 alo
 clocks that part by 50 ppm cost 6 to 11 dB in the rooms that echo long. All three take 0.4 ms
 for 10 ms of sound while something is played, 0.2 ms otherwise.
 
+What the linear model leaves is also compared with what it usually leaves (``echo_left.py``, 0.03 ms): so
+it is known at once that somebody began, before anything can tell who.
+
 AEC3 finds the delay by itself up to 400 ms and more; told the delay it did no better, so it is not
 told. What the linear model knows of a room is kept for the next session (``echo_memory.py``); a new
 loudspeaker is greeted by a sound to learn by (``chime.py``). Noise suppression is off: it took no more
