@@ -15,7 +15,8 @@ constexpr int kRowsAtOnce = 4, kTokensAtOnce = 6, kPackedTokens = 8;
 #else
 constexpr int kRowsAtOnce = 2, kTokensAtOnce = 2, kPackedTokens = 2;
 #endif
-constexpr int kAheadBytes = 8192;  // how far in front of the sums memory is asked for
+// How far in front of the sums memory is asked for, and with four bits a weight (measured).
+constexpr int kAheadBytes = 8 * 1024, kInt4AheadBytes = 12 * 1024;
 constexpr int kFewTokens = 4;      // at which memory bounds several rows at once still
 
 // Calls work(tile, token) for positions of which at most T go at once, a few sizes of tile in all.
@@ -186,7 +187,7 @@ struct Int4Rows {
   void add(int64_t group, const int8_t* q, int64_t stride, Ints (&sum)[T]) const {
     const uint8_t* nibbles = step_of(group) + (group % 2) * 256;
     for (int step = 0; step < kGroup; step += 8, nibbles += 64) {
-      prefetch(nibbles + kAheadBytes);
+      prefetch(nibbles + kInt4AheadBytes);
       const Bytes both = Bytes::load(nibbles);
       const Bytes low = both.low_nibbles(), high = both.high_nibbles();
       for (int t = 0; t < T; ++t) {
@@ -329,7 +330,7 @@ void multiply_rows(const Product& product, const Activations& in, int64_t first,
 }
 
 int64_t chunk_rows(const Matrix& matrix, int threads) {
-  constexpr int64_t kLeastBytes = 16 * 1024, kMostBytes = 128 * 1024, kShares = 8;
+  constexpr int64_t kLeastBytes = 32 * 1024, kMostBytes = 256 * 1024, kShares = 4;
   static constexpr int64_t kHalfBytes[] = {8, 4, 2, 1};  // a weight's size, by format
   const int64_t row_bytes = matrix.cols * kHalfBytes[matrix.format] / 2 + 1;
   const int64_t share = matrix.rows * row_bytes / (kShares * threads);

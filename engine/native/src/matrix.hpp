@@ -85,8 +85,8 @@ struct Product {
 // Some rows of a product; `first` and `count` are multiples of sixteen but at the matrix's end.
 void multiply_rows(const Product& product, const Activations& in, int64_t first, int64_t count);
 
-// Rows that make a chunk of work. Large ones stream better (each begins with a wait for memory), small
-// ones end together: so an eighth of a thread's share, up to 128 KiB.
+// Rows that make a chunk of work. Large ones stream better, small ones end together: so a quarter of a
+// thread's share, up to 256 KiB.
 int64_t chunk_rows(const Matrix& matrix, int threads);
 
 // Products with the same input, side by side on all threads.
