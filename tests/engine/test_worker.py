@@ -17,7 +17,7 @@ from engine.protocol import Answer, Failed, Failure, Request
 from engine.runtime.eager import EagerDecoder
 from engine.runtime.precision import Precision
 from engine.voice import load_voice
-from engine.worker import ORPHANED, PAUSE_S, Worker
+from engine.worker import ORPHANED, PAUSE_S, Worker, load_engine
 from tests.engine.tiny import tiny_engine, tiny_segment
 from tests.engine.worker_wire import LOAD, TEXT, Number, Wire, expected, serve, sounds
 
@@ -62,6 +62,24 @@ def test_the_worker_speaks_what_the_engine_speaks() -> None:
     assert isinstance(spoken, protocol.Spoken)
     assert (spoken.line, spoken.frames) == (7, len(told))
     assert code == ORPHANED  # the wire was cut
+
+
+def test_the_engine_is_loaded_as_it_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = dict[str, Any]()
+
+    def load(path: Path, **options: Any) -> None:
+        asked.update(options, path=path)
+
+    monkeypatch.setattr(generator.SpeechEngine, "load", load)
+    load_engine(protocol.Load("model", "", "cpu", "int8", 0, "kept", 3))
+    assert asked == {
+        "path": Path("model"),
+        "device": "cpu",
+        "precision": "int8",
+        "threads": None,
+        "voices": Path("kept"),
+        "candidates": 3,
+    }
 
 
 @pytest.mark.parametrize("precision", ["fp32", "int8"])

@@ -43,6 +43,8 @@ def test_readings_are_asked_for_where_there_is_time_and_when_they_are_wanted(
     assert np.array_equal(say(ours, "Yes."), np.concatenate(told))
     (asked,) = [one for one in fate.requests[0] if isinstance(one, protocol.Speak)]
     assert asked.candidates == 2
+    (load,) = [one for one in fate.requests[0] if isinstance(one, protocol.Load)]
+    assert load.candidates == 2
 
 
 def test_it_is_what_the_engine_says(fate: Fate, speech: ProcessSpeech) -> None:
