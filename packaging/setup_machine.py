@@ -132,13 +132,13 @@ WINDOW = Need(
         "pacman": "libglvnd libxkbcommon-x11 xcb-util-cursor xcb-util-wm xcb-util-keysyms",
     },
 )
-VIRTUAL_SOUND = Need(
-    "PulseAudio",
-    "is the virtual sound card of the tests",
+VIRTUAL_DEVICES = Need(
+    "PulseAudio or Xvfb",
+    "is the virtual sound card or screen of the tests",
     {
-        "apt": "pulseaudio pulseaudio-utils libasound2-plugins",
-        "dnf": "pulseaudio pulseaudio-utils alsa-plugins-pulseaudio",
-        "pacman": "pulseaudio pulseaudio-alsa",
+        "apt": "pulseaudio pulseaudio-utils libasound2-plugins xvfb",
+        "dnf": "pulseaudio pulseaudio-utils alsa-plugins-pulseaudio xorg-x11-server-Xvfb",
+        "pacman": "pulseaudio pulseaudio-alsa xorg-server-xvfb",
     },
 )
 COMPILER = Need(
@@ -179,11 +179,11 @@ def has_window(machine: Machine) -> bool:
     return all(_loads(name) for name in (*needed, "libxcb-icccm.so.4", "libdbus-1.so.3"))
 
 
-def has_virtual_sound(machine: Machine) -> bool:
-    """Whether the tests can make a sound card of their own; only Linux has one to make."""
+def has_virtual_devices(machine: Machine) -> bool:
+    """Whether the tests can make a sound card and a screen of their own; only Linux has them to make."""
     if machine.system != "linux":
         return True
-    return all(shutil.which(tool) for tool in ("pulseaudio", "paplay", "parec"))
+    return all(shutil.which(tool) for tool in ("pulseaudio", "paplay", "parec", "Xvfb"))
 
 
 def _loads(library: str) -> bool:

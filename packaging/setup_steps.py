@@ -24,7 +24,7 @@ from setup_machine import (
     ESPEAK,
     PYTHON_VERSION,
     SOUND,
-    VIRTUAL_SOUND,
+    VIRTUAL_DEVICES,
     WINDOW,
     Machine,
     Need,
@@ -33,7 +33,7 @@ from setup_machine import (
     has_compiler,
     has_espeak,
     has_sound,
-    has_virtual_sound,
+    has_virtual_devices,
     has_window,
     install_line,
     install_packages,
@@ -341,7 +341,7 @@ class Setup:
 
 
 FOR_TALKING = ((SOUND, has_sound), (WINDOW, has_window), (ESPEAK, has_espeak))
-FOR_TESTS = (*FOR_TALKING, (VIRTUAL_SOUND, has_virtual_sound))
+FOR_TESTS = (*FOR_TALKING, (VIRTUAL_DEVICES, has_virtual_devices))
 
 
 def ensure(

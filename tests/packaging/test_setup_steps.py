@@ -14,7 +14,7 @@ from setup_machine import (
     Need,
     SetupError,
     has_sound,
-    has_virtual_sound,
+    has_virtual_devices,
     has_window,
 )
 from setup_steps import Checkout, Setup, ensure, inputs_hash, is_done, mark_done, torch_kind
@@ -241,6 +241,6 @@ def test_what_is_missing_from_the_system_is_installed_or_its_line_is_told(
 
 
 def test_the_window_and_the_sound_card_are_asked_of_linux_alone() -> None:
-    for check in (has_sound, has_window, has_virtual_sound):
+    for check in (has_sound, has_window, has_virtual_devices):
         assert check(machine(system="darwin"))
         assert check(machine(system="windows"))
