@@ -11,11 +11,14 @@ import torch
 
 from engine.config import CSM_1B, tiny
 from engine.csm.model import CsmModel
+from engine.runtime.ahead import StaticDecoder
+from engine.runtime.eager import EagerDecoder
 from engine.runtime.fused import fuse
+from engine.runtime.graphs import Direct, Stage
 from engine.runtime.precision import Precision
 from engine.runtime.static import StaticFrame, buckets
 from engine.types import Sampling
-from tests.engine.decoder_cases import SAMPLINGS, ending_model, random_model
+from tests.engine.decoder_cases import SAMPLINGS, TEXT, ending_model, frames, random_model
 from tests.engine.runtime.recorder import Recorder, recorded
 
 ASK_THE_HOST = ("_local_scalar_dense", "nonzero", "masked_select", "_unique", "lift_fresh", "item")
@@ -112,6 +115,24 @@ def test_every_row_is_a_frame_of_its_own(model: Callable[[], CsmModel]) -> None:
             assert int(frame.position) == 7
     for step in range(2):
         assert torch.equal(drawn[0][step], torch.cat([one[step] for one in drawn[1:]]))
+
+
+def test_more_candidates_than_a_captured_frame_looks_at() -> None:
+    """``top_k`` beyond fifty, or all, of a vocabulary that has more: not captured, but the same codes."""
+    config = tiny(audio_vocab=100)
+    config = replace(config, mimi=replace(config.mimi, codebook_size=96))
+    torch.manual_seed(0)
+    model = CsmModel(config).eval()
+    for sampling in (Sampling(top_k=60), Sampling(top_k=0, depth_temperature=0.5)):
+        frame = StaticFrame(fuse(model))
+        tested = StaticDecoder(Stage(frame, Direct(frame, runs_ahead=True)), sampling, 3)
+        plain = EagerDecoder(model, sampling, 3)
+        for decoder in (tested, plain):
+            decoder.read(TEXT, frames(2))
+        for left in (4, 3, 2, 1):
+            assert tested.draw(left)[0].tolist() == plain.draw(left)[0].tolist()
+            tested.feed()
+            plain.feed()
 
 
 def test_a_bucket_holds_every_position() -> None:
