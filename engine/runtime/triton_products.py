@@ -164,10 +164,13 @@ def _four_sum(  # noqa: PLR0913, PLR0917
 ):
     """Packed codes (R, bytes) times the two halves of the groups of x: (R,).
 
+    The lower code is never cut out: a byte is lower + 16 upper, so lower · a + upper · b is
+    byte · a + upper · (b - 16 a), and ``high`` is given as the latter.
+
     A group's scale and offset are applied to its sum, not to each of its weights: with q a code, that
     is scale · Σ q x + (offset - 8 scale) · Σ x.
     """
-    codes = (packed & 15).to(tl.float32) * low[None, :]
+    codes = packed.to(tl.float32) * low[None, :]
     codes += (packed >> 4).to(tl.float32) * high[None, :]
     codes = tl.sum(tl.reshape(codes, (ROWS, GROUPS, HALF)), axis=2)
     return tl.sum(scale * codes + (offset - 8.0 * scale) * sums[None, :], axis=1)
@@ -236,6 +239,7 @@ def _four_rows(  # noqa: PLR0913, PLR0917
             low = (low * size * low_evened).to(kind).to(tl.float32)
             high = (high * size * high_evened).to(kind).to(tl.float32)
         sums = tl.sum(tl.reshape(low + high, (GROUPS, HALF)), axis=1)
+        high -= 16.0 * low  # see ``_four_sum``
         one = _four_sum(first, low, high, sums, scale, offset, ROWS, GROUPS, HALF)
         two = one
         if MODE == 2:
