@@ -127,10 +127,15 @@ def fuse(model: CsmModel, kernels: Kernels | None = None) -> Fused:
         stored = stored or stored_matrices(model, precision_of(model))
         table: Tensor | None = model.derived.pop(DEPTH_TABLE, None)
         table = depth_table(model) if table is None else table
-        binder = bind if kernels is None else kernels.bind
-        bound = {name: binder(one, model.dtype) for name, one in stored.items()}
+
+        def bound_to(one: Stored, name: str) -> Matrix:
+            if kernels is None:
+                return bind(one, model.dtype)
+            return kernels.bind(one, model.dtype, again=name.startswith("depth."))
+
+        bound = {name: bound_to(one, name) for name, one in stored.items()}
         plain = Format.FP32 if model.dtype == torch.float32 else Format.BF16
-        projection = binder(Stored(plain, model.projection.weight.detach()), model.dtype)
+        projection = Stored(plain, model.projection.weight.detach())
     steps = model.config.codebooks - 1
     return Fused(
         config=model.config,
@@ -139,7 +144,7 @@ def fuse(model: CsmModel, kernels: Kernels | None = None) -> Fused:
         text_table=model.text_embedding.weight.detach(),
         audio_table=model.audio_embedding.weight.detach(),
         depth_table=table,
-        projection=projection,
+        projection=bound_to(projection, "projection"),
         backbone=_stack(model.backbone, "backbone", bound),
         depth=_stack(model.depth, "depth", bound),
         head=bound["head"],

@@ -74,12 +74,13 @@ def _products(
     for part, times in ((config.backbone, (rows,)), (config.depth, (rows, 2 * rows))):
         inner = part.heads * part.head_dim
         turned = inner + 2 * part.kv_heads * part.head_dim
-        layers = precision.layers
+        layers, again = precision.layers, part is config.depth
         for time in times:
-            yield product(both, noise, (turned, part.width), layers, time, normed=True)
-            yield added(both, noise, (part.width, inner), layers, time)
-            yield added(both, noise, (part.width, part.ffn), layers, time)
-            yield gated(both, noise, (2 * part.ffn, part.width), layers, time)
+            qkv = turned, part.width
+            yield product(both, noise, qkv, layers, time, normed=True, again=again)
+            yield added(both, noise, (part.width, inner), layers, time, again=again)
+            yield added(both, noise, (part.width, part.ffn), layers, time, again=again)
+            yield gated(both, noise, (2 * part.ffn, part.width), layers, time, again=again)
         # A prefill: of any other number of rows than these.
         for shape in ((part.width, inner), (part.width, part.ffn), (turned, part.width)):
             yield _read(both, noise, shape, layers)
@@ -102,11 +103,12 @@ def product(
     time: int,
     *,
     normed: bool = False,
+    again: bool = False,
 ) -> bool:
     """Whether ``x @ weight.T`` agrees, for x (time, M) and a matrix of ``shape``."""
     stored, x = _matrix(noise, shape, wanted), noise(time, shape[1])
     norm = Norm(noise(shape[1]), _EPS) if normed else None
-    results = [one.product(x, one.bind(stored, noise.dtype), norm) for one in both]
+    results = [one.product(x, one.bind(stored, noise.dtype, again=again), norm) for one in both]
     return alike(*results)
 
 
@@ -116,19 +118,37 @@ def _read(both: _Both, noise: Noise, shape: tuple[int, int], wanted: Format) -> 
     return alike(*results)
 
 
-def added(both: _Both, noise: Noise, shape: tuple[int, int], wanted: Format, time: int) -> bool:
+def added(
+    both: _Both,
+    noise: Noise,
+    shape: tuple[int, int],
+    wanted: Format,
+    time: int,
+    *,
+    again: bool = False,
+) -> bool:
     """Whether it agrees when it is added to something."""
     stored, x, base = _matrix(noise, shape, wanted), noise(time, shape[1]), noise(time, shape[0])
     results = [base.clone() for _ in both]
     for one, result in zip(both, results, strict=True):
-        one.product_add(result, x, one.bind(stored, noise.dtype))
+        one.product_add(result, x, one.bind(stored, noise.dtype, again=again))
     return alike(*results)
 
 
-def gated(both: _Both, noise: Noise, shape: tuple[int, int], wanted: Format, time: int) -> bool:
+def gated(
+    both: _Both,
+    noise: Noise,
+    shape: tuple[int, int],
+    wanted: Format,
+    time: int,
+    *,
+    again: bool = False,
+) -> bool:
     """Whether gate and up agree once they are joined."""
     stored, x, norm = _matrix(noise, shape, wanted), noise(time, shape[1]), noise(shape[1])
-    results = [one.gated(x, one.bind(stored, noise.dtype), Norm(norm, _EPS)) for one in both]
+    bound = [one.bind(stored, noise.dtype, again=again) for one in both]
+    norms = Norm(norm, _EPS)
+    results = [one.gated(x, matrix, norms) for one, matrix in zip(both, bound, strict=True)]
     return alike(*results)
 
 

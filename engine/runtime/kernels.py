@@ -87,8 +87,14 @@ def drawing_buffers(config: CsmConfig, rows: int, device: torch.device) -> Drawi
 class Kernels(Protocol):
     """Nothing in them looks at a number from Python; tensors are contiguous."""
 
-    def bind(self, stored: Stored, dtype: torch.dtype) -> Matrix:
-        """``stored`` in the layout that the products below read, for activations of ``dtype``."""
+    def bind(self, stored: Stored, dtype: torch.dtype, *, again: bool = False) -> Matrix:
+        """``stored`` in the layout that the products below read, for activations of ``dtype``.
+
+        Args:
+            stored: the matrix.
+            dtype: of activations.
+            again: whether a frame reads it for every codebook.
+        """
         ...
 
     def embed(self, codes: Tensor, table: Tensor, hidden: Tensor, before: Tensor) -> Tensor:

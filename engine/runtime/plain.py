@@ -54,8 +54,9 @@ class PlainKernels:
         # Of the depth codes of the frame that is being drawn: temperature (T, 1), noise (T, K, C).
         self._heat, self._waits = self._one, self._one
 
-    def bind(self, stored: Stored, dtype: torch.dtype) -> Matrix:
+    def bind(self, stored: Stored, dtype: torch.dtype, *, again: bool = False) -> Matrix:
         """See ``Kernels.bind``."""
+        del again
         return bind(stored, dtype)
 
     def embed(self, codes: Tensor, table: Tensor, hidden: Tensor, before: Tensor) -> Tensor:

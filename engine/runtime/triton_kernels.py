@@ -71,14 +71,14 @@ class TritonKernels:
         self._card = card or card_of(device)
         self._scratch = torch.zeros(MOST_ROWS, MOST_CANDIDATES, dtype=torch.int64, device=device)
 
-    def bind(self, stored: Stored, dtype: torch.dtype) -> Matrix:
+    def bind(self, stored: Stored, dtype: torch.dtype, *, again: bool = False) -> Matrix:
         """See ``Kernels.bind``; int4 is laid out anew, the others are read where they are."""
         weight = stored.weight
         if stored.format is Format.INT4:
             weight = triton_products.pack_four(stored.codes(), stored.group)
         elif stored.format is not Format.INT8:
             weight = weight.to(dtype)
-        rows = Rows(weight.contiguous(), stored.scales, stored.offsets, stored.shape)
+        rows = Rows(weight.contiguous(), stored.scales, stored.offsets, stored.shape, again)
         return TritonMatrix(rows, dtype)
 
     def embed(self, codes: Tensor, table: Tensor, hidden: Tensor, before: Tensor) -> Tensor:

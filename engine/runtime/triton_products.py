@@ -55,18 +55,29 @@ class Rows:
         scales: None, (N,) of int8, or (N, groups) of int4.
         offsets: None or (N, groups): the value of code 8.
         shape: N and M.
+        again: whether it is read for every codebook, not once a frame.
     """
 
     weight: Tensor
     scales: Tensor | None
     offsets: Tensor | None
     shape: tuple[int, int]
+    again: bool = False
 
 
 @triton.jit
-def _weights(at, mask, EVEN: tl.constexpr):
-    """Read once in a frame or step: they must not push x out of the cache."""
-    if EVEN:  # a mask costs an instruction for every number that is not read
+def _weights(at, mask, EVEN: tl.constexpr, AGAIN: tl.constexpr):
+    """What no other program reads. It must not push x out of the first cache.
+
+    Nor the depth decoder's weights out of the second, where they fit: those (``AGAIN``) are read 31
+    times a frame, the others once.
+    """
+    if AGAIN:
+        if EVEN:  # a mask costs an instruction for every number that is not read
+            result = tl.load(at, cache_modifier=".cg")
+        else:
+            result = tl.load(at, mask=mask, other=0, cache_modifier=".cg")
+    elif EVEN:
         result = tl.load(at, eviction_policy="evict_first")
     else:
         result = tl.load(at, mask=mask, other=0, eviction_policy="evict_first")
@@ -109,6 +120,7 @@ def _plain_rows(  # noqa: PLR0913, PLR0917  (a kernel has no objects)
     SCALED: tl.constexpr,
     MODE: tl.constexpr,
     EVEN: tl.constexpr,
+    AGAIN: tl.constexpr,
     AHEAD: tl.constexpr,
 ):
     """``ROWS`` outputs of floating point or int8 weights, for ``T`` rows of x."""
@@ -117,10 +129,10 @@ def _plain_rows(  # noqa: PLR0913, PLR0917  (a kernel has no objects)
     inside, known = rows < N, columns < M
     at = rows[:, None] * M + columns[None, :]
     both = inside[:, None] & known[None, :]
-    first = _weights(weight + at, both, EVEN)
+    first = _weights(weight + at, both, EVEN, AGAIN)
     second = first
     if MODE == 2:
-        second = _weights(weight + N * M + at, both, EVEN)
+        second = _weights(weight + N * M + at, both, EVEN, AGAIN)
     scale, scale_up, evened = 1.0, 1.0, 1.0
     if SCALED:
         scale = _vector(scales + rows, inside, EVEN).to(tl.float32)
@@ -194,6 +206,7 @@ def _four_rows(  # noqa: PLR0913, PLR0917
     NORM: tl.constexpr,
     MODE: tl.constexpr,
     EVEN: tl.constexpr,
+    AGAIN: tl.constexpr,
     AHEAD: tl.constexpr,
 ):
     """``ROWS`` outputs of int4 weights, for ``T`` rows of x."""
@@ -205,10 +218,10 @@ def _four_rows(  # noqa: PLR0913, PLR0917
     known = byte < M // 2
     place = rows[:, None] * (M // 2) + byte[None, :]
     both = inside[:, None] & known[None, :]
-    first = _weights(weight + place, both, EVEN)
+    first = _weights(weight + place, both, EVEN, AGAIN)
     second = first
     if MODE == 2:
-        second = _weights(weight + N * (M // 2) + place, both, EVEN)
+        second = _weights(weight + N * (M // 2) + place, both, EVEN, AGAIN)
     group = tl.arange(0, GROUPS)
     at = rows[:, None] * COUNT + group[None, :]
     there = inside[:, None] & (group < COUNT)[None, :]
@@ -326,7 +339,7 @@ def multiply(
     grid = (triton.cdiv(outputs, held),)
     even = outputs % held == 0 and inputs & (inputs - 1) == 0
     common = {"M": inputs, "EPS": eps, "T": time, "ROWS": held, "EVEN": even}
-    common |= {"NORM": norm is not None}
+    common |= {"NORM": norm is not None, "AGAIN": rows.again}
     if rows.offsets is None:
         _plain_rows[grid](
             x,

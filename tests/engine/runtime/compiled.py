@@ -44,6 +44,10 @@ PROCESSORS = {80: 108, 89: 128, 90: 132, 120: 170}
 MOST_KERNELS = 800
 """Of a frame of csm-1b; in plain PyTorch there are 2300."""
 
+_WEIGHTS = r"ld\.global(?:\.cg|\.L1::evict_first)[\w.:]*?(v4\.b32|v2\.b32|b\d+)"
+_ASKED = r"LDG\.E\.[\w.]*(?:EF|STRONG)"
+"""How loads of weights look in Triton's assembly, and in that of the card."""
+
 _TOOLS = Path(nvidia.__file__).parent / "bin"
 
 
@@ -90,10 +94,10 @@ class Compiled:
         found = re.search(r"REG:(\d+) STACK:(\d+) SHARED:(\d+) LOCAL:(\d+)", usage)
         assert found, usage
         registers, stack, _, local = map(int, found.groups())
-        weights = re.findall(r"ld\.global\.L1::evict_first[\w.:]*?(v4\.b32|v2\.b32|b\d+)", text)
+        weights = re.findall(_WEIGHTS, text)
         loads = Counter(weights)
         before, _, after = machine.partition("BAR.SYNC")
-        assert not weights or ".EF" in before, "the weights are not asked for first"
+        assert not weights or re.search(_ASKED, before), "the weights are not asked for first"
         waiting = machine.partition("ACQBULK")
         # Products may read what belongs to the model before that, the others nothing.
         hasty = "STG" if name.endswith("_rows") else "LDG|STG"
@@ -107,7 +111,7 @@ class Compiled:
             shared=kernel.metadata.shared,
             wide=loads["v4.b32"],
             narrow=len(weights) - loads["v4.b32"],
-            late=len(re.findall(r"LDG\.E\.EF", after)),
+            late=len(re.findall(_ASKED, after)),
             hasty=len(early),
             seconds=seconds,
         )
