@@ -24,6 +24,8 @@ _BANDS = len(_EDGES) - 1
 _WIDTHS = np.diff(_EDGES)
 _MOST_DB = 15.0
 """A band stands out by no more, so that no single one decides."""
+_TOLD_BANDS = 7
+"""It is told how the bands do that stand out most: an "s" is in few of them, and all of it high."""
 _ACROSS = 1e-3
 """So much of the whole echo is expected in each band: loudspeakers distort."""
 _LINGERS = 0.6
@@ -35,6 +37,7 @@ _STEP_DB = 0.3
 _SLOW = 0.1
 """What is not explained teaches so much less: it may be a voice, or a room that has changed."""
 _SLOW_FROM_DB = 3.0
+"""In the mean over all bands."""
 _HEARD = 10.0
 """Times the noise: from there on a band's echo teaches."""
 _MARGIN = 4.0
@@ -65,7 +68,10 @@ class LeftOver:
 
     @property
     def unexplained_db(self) -> float:
-        """By how much the last block stood out, in the mean over bands, 0 to 15; 0 while unknown."""
+        """By how much the last block stood out in its seven most striking bands, in the mean, 0 to 15.
+
+        0 while the room is unknown.
+        """
         return 0.0 if self._young else self._unexplained_db
 
     def quiet(self, near: FloatArray) -> None:
@@ -80,16 +86,17 @@ class LeftOver:
         self._echo = np.maximum(taken + _ACROSS * taken.sum(), _LINGERS * self._echo)
         expected = 10 ** (self._leak_db / 10) * self._echo + _MARGIN * self._noise
         above_db = 10 * np.log10((kept + 1e-12) / expected)
-        self._unexplained_db = float(np.clip(above_db, 0.0, _MOST_DB).mean())
-        self._learn(kept)
+        above_db = np.sort(np.clip(above_db, 0.0, _MOST_DB))
+        self._unexplained_db = float(above_db[-_TOLD_BANDS:].mean())
+        self._learn(kept, strange=above_db.mean() > _SLOW_FROM_DB)
         self._track_noise(kept)
         self._young -= self._young > 0
 
-    def _learn(self, kept: _Bands) -> None:
+    def _learn(self, kept: _Bands, *, strange: bool) -> None:
         """Follow what is left at most nine times out of ten."""
         leak_db = 10 * np.log10((kept + 1e-12) / (self._echo + 1e-12))
         step_db = _STEP_DB
-        if self._unexplained_db > _SLOW_FROM_DB and not self._young:
+        if strange and not self._young:
             step_db *= _SLOW
         step = np.where(leak_db > self._leak_db, _QUANTILE, _QUANTILE - 1.0) * step_db
         step[self._echo < _HEARD * self._noise] = 0.0

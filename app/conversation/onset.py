@@ -26,9 +26,9 @@ _BLOCKS = 2
 _LATE_BLOCKS = 3
 """Cleaned sound is up to so much later than the microphone's, with the two blocks that are needed."""
 _LEAST_DB = -60.0
-_UNEXPLAINED_DB = 5.0
+_UNEXPLAINED_DB = 9.0
 _UNEXPLAINED_RISE_DB = 2.0
-"""Echoes stayed below 3 dB, also where the clocks part; voices rise above 5 dB within 0.1 s."""
+"""No echo stayed above 8 dB for two blocks, also where the clocks part; voices do within 0.1 s."""
 _PLAYING_DB = -55.0
 _FADE_DB = 1.5
 """A loudspeaker's sound stays in the room: 60 dB in 0.4 s, per block."""

@@ -83,8 +83,8 @@ def surprised(
 
 def test_what_the_echo_does_not_explain_is_found_beside_a_loud_one() -> None:
     finder = OnsetFinder()
-    assert surprised(finder, [0.3, 1.2, 2.9] * 30) == []
-    assert surprised(finder, [2.0, 6.0, 7.0] + [9.0] * 100) == [2]
+    assert surprised(finder, [0.3, 3.2, 7.9] * 30) == []
+    assert surprised(finder, [6.0, 11.0, 12.0] + [14.0] * 100) == [2]
 
 
 def test_one_surprising_block_is_a_click() -> None:
@@ -95,21 +95,21 @@ def test_one_surprising_block_is_a_click() -> None:
 def test_an_echo_that_is_explained_badly_all_along_is_no_sound() -> None:
     rng = random.Random(5)
     finder = OnsetFinder()
-    surprised(finder, [6.0] * 20)
-    assert surprised(finder, [rng.uniform(4.0, 6.5) for _ in range(300)]) == []
-    assert surprised(finder, [9.5] * 5) == [1]
+    surprised(finder, [10.0] * 20)
+    assert surprised(finder, [rng.uniform(8.0, 10.5) for _ in range(300)]) == []
+    assert surprised(finder, [13.5] * 5) == [1]
 
 
 def test_a_surprise_at_the_beginning_of_an_answer_is_waited_for() -> None:
     finder = OnsetFinder()
     assert surprised(finder, [0.0] * 60, far_db=-90.0) == []
-    assert surprised(finder, [8.0] * 60) == []
+    assert surprised(finder, [12.0] * 60) == []
 
 
 def test_a_surprise_while_nothing_is_played_is_none() -> None:
     finder = OnsetFinder()
     surprised(finder, [0.0] * 60)
-    assert surprised(finder, [0.0] * 60 + [9.0] * 30, far_db=-90.0) == []
+    assert surprised(finder, [0.0] * 60 + [12.0] * 30, far_db=-90.0) == []
 
 
 def test_after_a_reset_the_loudspeaker_is_listened_to_anew() -> None:
