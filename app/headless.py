@@ -13,7 +13,7 @@ from app.compose import Factory, Parts, assemble, told_models
 from app.conversation.folder import TRANSCRIPT, SessionFolder
 from app.conversation.session import Session
 from app.core.errors import InputError
-from app.core.ports import SoundSink, SpeechConversation
+from app.core.ports import SoundReader, SoundSink, SpeechConversation
 from app.core.text import WHOLE_SENTENCES, chunks
 from app.core.turn import CancelToken, TurnId
 from app.core.types import SPEECH_RATE_HZ, worse_end
@@ -61,7 +61,7 @@ def talk(
     result.update(turns=[], output=str(request.output))
     if request.session is not None:
         result["session"] = str(request.session)
-    _check_inputs(request)
+    _check_inputs(request, factory.reader())
     storage = factory.storage()
     check_wav_name(request.output)
     storage.folder(request.output.parent)
@@ -81,12 +81,16 @@ def talk(
     _take_turns(request, parts, storage.sound(request.output, SPEECH_RATE_HZ), folder, result, tell)
 
 
-def _check_inputs(request: TalkRequest) -> None:
-    """Raise ``InputError`` for an input that is missing or that the results would overwrite."""
+def _check_inputs(request: TalkRequest, reader: SoundReader) -> None:
+    """Raise ``InputError`` for an input that cannot be read or that the results would overwrite.
+
+    Before anything is loaded: whoever mistypes the third file is told so at once.
+    """
     taken = request.session.resolve() if request.session is not None else None
     for path in request.inputs:
         if not path.exists():
             raise InputError(f"There is no sound file {path}: check the name.")
+        reader.check(path)
         if path.resolve() == request.output.resolve():
             raise InputError(f"{path} is both input and output: choose another output.")
         if taken is not None and taken in path.resolve().parents:

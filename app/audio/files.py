@@ -43,14 +43,8 @@ class FileReader:
         """
         import soxr
 
-        # A header that promises 7 MHz must not size the filters: files go up to 768 kHz.
         with _opened(path) as file:
             rate = file.samplerate
-            if not 1_000 <= rate <= 768_000:
-                raise InputError(
-                    f"{path} claims {rate} samples a second, which no recording has: "
-                    "record or export it again."
-                )
             to_16k = soxr.ResampleStream(rate, LISTEN_RATE_HZ, 1, dtype="float32")
             to_24k = soxr.ResampleStream(rate, SPEECH_RATE_HZ, 1, dtype="float32")
             for mono in _mono_blocks(file, path, round(rate * self._block_s), notice):
@@ -59,6 +53,10 @@ class FileReader:
             yield SoundBlock(
                 to_16k.resample_chunk(empty, last=True), to_24k.resample_chunk(empty, last=True)
             )
+
+    def check(self, path: Path) -> None:
+        """See ``SoundReader.check``."""
+        _opened(path).close()
 
 
 def read_sound(path: Path, notice: Notice, limit_s: float = 60.0) -> FloatArray:
@@ -100,9 +98,17 @@ def _opened(path: Path) -> soundfile.SoundFile:
         raise InputError(
             f"{path} is not a sound file that can be read: give WAV, FLAC, OGG or MP3."
         ) from error
+    problem = ""
     if file.frames == 0:
+        problem = "holds no sound: record it again."
+    elif not 1_000 <= file.samplerate <= 768_000:  # 7 MHz must not size the filters
+        problem = (
+            f"claims {file.samplerate} samples a second, which no recording has: "
+            "record or export it again."
+        )
+    if problem:
         file.close()
-        raise InputError(f"{path} holds no sound: record it again.")
+        raise InputError(f"{path} {problem}")
     return file
 
 

@@ -36,6 +36,10 @@ class SoundReader(Protocol):
         """The file in blocks of about a second, resampled; memory does not grow with the file."""
         ...
 
+    def check(self, path: Path) -> None:
+        """Raise ``InputError`` when it cannot be read, as far as the head of the file tells."""
+        ...
+
 
 class VoiceActivity(Protocol):
     """Judges 32 ms windows, keeping state from one to the next."""

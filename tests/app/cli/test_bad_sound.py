@@ -52,10 +52,6 @@ def nan_file(path: Path) -> Path:
     ("make", "words"),
     [
         (quiet_file, "No speech was found"),
-        (cut_file, "cut short"),
-        (head_only, "not a sound file"),
-        (text_file, "not a sound file"),
-        (empty_file, "is empty"),
         (nan_file, "not numbers"),
     ],
 )
@@ -123,7 +119,24 @@ def test_results_never_take_the_place_of_an_input(
     assert factory.loads == []
 
 
-def test_a_folder_as_input_is_told(talk: Run, tmp_path: Path) -> None:
-    code, result, err = talk(tmp_path)
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (cut_file, "cut short"),
+        (head_only, "not a sound file"),
+        (text_file, "not a sound file"),
+        (empty_file, "is empty"),
+        (lambda path: path.parent, "is a folder"),
+    ],
+)
+def test_a_later_input_that_cannot_be_read_is_told_before_anything_is_loaded(
+    talk: Run,
+    factory: FakeFactory,
+    tmp_path: Path,
+    make: Callable[[Path], Path],
+    words: str,
+) -> None:
+    code, result, err = talk(write_question(tmp_path / "q.wav"), make(tmp_path / "bad.wav"))
     assert code == 2
-    one_sentence(err, result, "is a folder")
+    one_sentence(err, result, words)
+    assert factory.loads == []
