@@ -30,6 +30,7 @@ from app.settings.model import Settings
 from app.ui import icons
 from app.ui.bridge import Background
 from app.ui.closing import CLOSE_S, Closer
+from app.ui.garbage import Garbage
 from app.ui.look import Look
 from app.ui.viewmodels.mark import MarkViewModel
 from app.ui.viewmodels.session import SessionViewModel
@@ -88,6 +89,8 @@ def run(
     # A thread of its own: no long file may keep the settings from being saved.
     mark = MarkViewModel(shelf, Background())
     window = MainWindow(session, choices, look, shelf=kept, mark=mark)
+    garbage = Garbage(window)
+    status.phase_changed.connect(garbage.phase)
     _restore_place(window)
 
     place = QByteArray()
@@ -121,6 +124,7 @@ def run(
     QTimer.singleShot(0, control.start)
     code = app.exec()
     restore_signals()
+    garbage.close()
     icons.forget()
     return code
 
