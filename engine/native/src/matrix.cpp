@@ -17,6 +17,7 @@ constexpr int kRowsAtOnce = 2, kTokensAtOnce = 2, kPackedTokens = 2;
 #endif
 // How far in front of the sums memory is asked for, and with four bits a weight (measured).
 constexpr int kAheadBytes = 8 * 1024, kInt4AheadBytes = 12 * 1024;
+constexpr int kTileAheadBytes = 2048;  // the same in each of several rows that go side by side
 constexpr int kFewTokens = 4;      // at which memory bounds several rows at once still
 
 // Calls work(tile, token) for positions of which at most T go at once, a few sizes of tile in all.
@@ -82,14 +83,14 @@ template <int R, int T, typename Cell, typename X>
 void dot_tile(const Cell* rows, const X* x, int64_t cols, const Product& product, int64_t row,
               int token) {
   constexpr int64_t kStep = sizeof(X) == sizeof(float) ? kLanes : 2 * kLanes;
-  constexpr int64_t kAhead = kAheadBytes / 2 / sizeof(Cell);
+  constexpr int64_t kAhead = kTileAheadBytes / sizeof(Cell);
   Floats sum[R][T];
   for (auto& line : sum) {
     for (Floats& one : line) one = Floats::zero();
   }
   int64_t i = 0;
   for (; i + kStep <= cols; i += kStep) {
-    if (T <= kFewTokens) {  // beyond the end of these rows lie those of the next tile
+    if (T > 1 && T <= kFewTokens) {  // beyond the end of these rows lie those of the next tile
       const int64_t next = i + kAhead < cols ? i + kAhead : i + kAhead + (R - 1) * cols;
       for (int r = 0; r < R; ++r) prefetch(rows + r * cols + next);
     }
