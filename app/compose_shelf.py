@@ -28,15 +28,9 @@ class DiskShelf:
         found: list[KeptSession] = []
         for session in reversed(sessions(root)):
             try:
-                one = session.summary()
+                found.append(session.summary())
             except OSError:
                 continue  # taken away while we looked
-            found.append(
-                KeptSession(
-                    one.name, one.folder, one.started, one.seconds, one.turns, one.size_bytes,
-                    one.state,
-                )
-            )  # fmt: skip
         return tuple(found)
 
     def transcript(self, folder: Path) -> str:

@@ -20,7 +20,7 @@ class KeptSession:
     turns: int
     size_bytes: int
     state: str
-    """``closed``, ``stopped`` (disk full), ``recovered`` (after a crash), ``open``, or ``files``."""
+    """``closed``, ``stopped`` (disk full), ``recovered`` (a crash), ``open``, or ``files`` (of ``talk``)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ import numpy as np
 
 from app.core.errors import InputError
 from app.core.live_ports import SESSION_RATE_HZ
+from app.core.shelf import KeptSession
 from app.core.types import FloatArray
 from app.recording.lines import LineReader
 from app.recording.repair import clock_of
@@ -22,21 +22,6 @@ from app.recording.wav import WavError, WavReader
 
 TRANSCRIPT = "transcript.json"
 TIMINGS = "timings.json"
-
-
-@dataclass(frozen=True, slots=True)
-class Summary:
-    """A session in one line of a list."""
-
-    name: str
-    folder: Path
-    started: str
-    """ISO 8601; '' where it is not known."""
-    seconds: float
-    turns: int
-    size_bytes: int
-    state: str
-    """``closed``, ``stopped`` (disk full), ``recovered``, ``open``, or ``files`` (of ``talk``)."""
 
 
 class Session:
@@ -136,14 +121,14 @@ class Session:
                 at += len(frames)
                 yield frames[:, numbers].astype(np.float32) / 32767.0
 
-    def summary(self) -> Summary:
+    def summary(self) -> KeptSession:
         """One line about it."""
         about = self.about
         turns = about.get("turns")
         state = str(about.get("state") or ("open" if (self.folder / MARK).exists() else "files"))
         if state == "open" and not (self.folder / MARK).exists():
             state = "closed"
-        return Summary(
+        return KeptSession(
             name=self.folder.name,
             folder=self.folder,
             started=str(about.get("started") or ""),
